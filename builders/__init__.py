@@ -1,0 +1,1 @@
+"""The `datasets` builder, and under `releases/` the specs of releases that are usable by name."""

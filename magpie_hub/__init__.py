@@ -1,0 +1,14 @@
+"""From an open-weight chat model to a published, versioned, reproducible dataset release.
+
+    spec -> templates -> engines -> generate -> run folder -> tag -> builder -> card -> publish
+            prefix       complete   instructions  shards     labels  dedup,     facts,  a folder
+            (token ids)             responses                        filter     funnel
+
+Every stage reads finished files and writes finished files; what is missing is what remains to
+be done. `magpie_hub.run` is the one module that knows the order of the stages.
+
+Nothing is imported here: callers name the module that they use, so that `magpie-hub --help`
+starts without a single heavy library.
+"""
+
+__version__ = "0.1.0"

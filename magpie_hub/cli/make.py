@@ -1,0 +1,89 @@
+"""Commands that make something on this machine: a spec, and one stage of a release."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from magpie_hub.cli.messages import Progress, interruptible, say, warn
+from magpie_hub.errors import SpecError
+
+if TYPE_CHECKING:
+    from magpie_hub.run.graph import Stage
+
+spec_argument = click.argument("spec")
+run_option = click.option(
+    "--run",
+    "run_dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The run folder.  [default: ./runs/<spec's name>]",
+)
+
+
+def run_folder(spec_name: str, run_dir: Path | None) -> Path:
+    """Return the run folder of a spec: the one that was named, or the default."""
+    return run_dir or Path("runs") / spec_name
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--from", "preset", metavar="PRESET", help="Start from a release spec of ours.")
+@click.option("--model", metavar="ID", help="The generator: a Hub id, ID@REVISION, or a path.")
+def init(file: Path, preset: str | None, model: str | None) -> None:
+    """Write a short, commented spec to FILE."""
+    from magpie_hub.shards.files import write_text
+    from magpie_hub.spec.starter import starter
+
+    text = starter(model, preset)
+    if file.exists():
+        raise SpecError(
+            f"`{file}` exists already; it is left as it is", hint="name a file that does not"
+        )
+    write_text(file, text)
+    say(f"wrote {file}\nnext: magpie-hub preview {file}")
+
+
+@click.command()
+@spec_argument
+@run_option
+def generate(spec: str, run_dir: Path | None) -> None:
+    """Draw instructions and answer them: the stage that asks the model."""
+    from magpie_hub.run.generation import generate as stage
+
+    _carry_out(spec, run_dir, stage)
+
+
+@click.command()
+@spec_argument
+@run_option
+def tag(spec: str, run_dir: Path | None) -> None:
+    """Label the answered rows of a run."""
+    from magpie_hub.run.tagging import tag as stage
+
+    _carry_out(spec, run_dir, stage)
+
+
+@click.command()
+@spec_argument
+@run_option
+def build(spec: str, run_dir: Path | None) -> None:
+    """Make each config's Parquet and the card from a finished run."""
+    from magpie_hub.run.building import Built
+    from magpie_hub.run.building import build as stage
+
+    built = _carry_out(spec, run_dir, stage)
+    assert isinstance(built, Built)
+    for name, funnel in built.funnels.items():
+        click.echo("\n".join([f"{name}:", *funnel.lines(), ""]))
+    click.echo(f"built in {built.folder}")
+
+
+def _carry_out(spec: str, run_dir: Path | None, stage: "Stage") -> object:
+    from magpie_hub.shards.folder import RunFolder
+    from magpie_hub.spec.load import load
+
+    loaded = load(spec)
+    folder = RunFolder(run_folder(loaded.name, run_dir))
+    with interruptible(), folder.lock(), Progress() as progress:
+        return stage(loaded, folder, progress.report, warn)

@@ -1,0 +1,133 @@
+"""What every engine does: requests in, completions out as they finish.
+
+An engine works on token ids. It knows nothing of chat templates, of what a prompt means, or of
+where completions are kept. There is no barrier: whenever a place is free the engine asks its
+source for the next request, so the queue stays full across shards.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal, Self
+
+FinishReason = Literal["stop", "length", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are drawn: temperature first, then top_p, and nothing else.
+
+    temperature: 0 is greedy. top_p: in (0, 1]. max_tokens: the most new tokens, at least 1.
+    """
+
+    temperature: float
+    top_p: float
+    max_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One prompt to complete; `key` is the caller's and comes back on the completion.
+
+    prompt: token ids, passed to the model as they are (no BOS is added).
+    stop: token ids that end the completion and are no part of it.
+    """
+
+    key: Hashable
+    prompt: tuple[int, ...]
+    sampling: Sampling
+    seed: int
+    stop: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What a model wrote.
+
+    text: without the end mark; control tokens written in mid-text stay visible.
+    finish_reason: "stop" (ended by itself), "length" (cut at max_tokens), "error".
+    seconds: the engine's busy time that this completion accounts for; over a run they add up
+    to the time that the engine was open for work.
+    error: why there is no text, where finish_reason is "error".
+    """
+
+    key: Hashable
+    text: str
+    finish_reason: FinishReason
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+    engine: str
+    engine_version: str
+    error: str = ""
+
+
+class Engine(ABC):
+    """A model that is open for completions; a context manager that closes it."""
+
+    name: ClassVar[str]
+    """The engine's name in a spec."""
+    chat_template: ClassVar[str | None] = None
+    """A Jinja chat template, where the engine stands in for a model that has none."""
+    version: str
+    """The version of the library that runs the model."""
+    context_length: int
+    """The most tokens that prompt and completion may have together."""
+    capacity: int
+    """How many requests are kept in flight."""
+
+    @abstractmethod
+    def __init__(self, weights: Path | None, options: Mapping[str, object]) -> None:
+        """Open the model; raises EngineError when it cannot be."""
+
+    @classmethod
+    @abstractmethod
+    def check_options(cls, options: Mapping[str, object]) -> None:
+        """Raise EngineError for an option that is unknown or has a wrong value.
+
+        Needs neither the model nor its library.
+        """
+
+    @abstractmethod
+    def encode(self, text: str, *, special: bool) -> list[int]:
+        """Return the token ids of `text`, without a BOS.
+
+        special: whether the names of control tokens in `text` become those tokens. Only for
+        text that comes from a chat template, never for what a model or a person wrote.
+        """
+
+    @abstractmethod
+    def submit(self, request: Request) -> None:
+        """Start one request; called only while fewer than `capacity` are in flight."""
+
+    @abstractmethod
+    def take(self) -> Completion:
+        """Wait for the next finished request and return its completion."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release the model; what is in flight is dropped."""
+
+    def complete(self, source: Callable[[], Request | None]) -> Iterator[Completion]:
+        """Yield completions as they finish, until the source is dry and nothing is in flight.
+
+        source: returns the next request, or None when there is none at present. It is asked
+        again after each completion, since a completion may be what the next request needs.
+        """
+        in_flight = 0
+        while True:
+            while in_flight < self.capacity and (request := source()) is not None:
+                self.submit(request)
+                in_flight += 1
+            if not in_flight:
+                return
+            completion = self.take()
+            in_flight -= 1
+            yield completion
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,186 @@
+"""An engine that answers from a seed, for tests, documentation and dry runs; it has no weights.
+
+A request behind the user's header gets an instruction, one behind the assistant's an answer.
+The text depends on (seed, prompt) alone, cut at max_tokens, never on order or time. Time is
+virtual: `seconds` is made from tokens, so that whatever is computed from it is the same again.
+It shares its control tokens with its own template and knows nothing else of templates.
+
+Nothing that it writes goes into a published dataset: the words are in `scripted_words`.
+"""
+
+import json
+import os
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from magpie_hub.engines import scripted_words as words
+from magpie_hub.engines.base import Completion, Engine, FinishReason, Request
+from magpie_hub.engines.options import bounded, read_options
+from magpie_hub.errors import EngineError
+
+CONTROL = ("<|im_start|>", "<|im_end|>", "<|endoftext|>")
+CONTROL_NAMES = re.compile("(" + "|".join(map(re.escape, CONTROL)) + ")")
+FAULTS = ("empty", "cut", "loops", "leaks", "colons", "duplicates")
+ANSWER_FAULTS = ("empty", "cut")
+TEMPLATE = """\
+{%- if messages[0]['role'] != 'system' %}
+{{- '<|im_start|>system\\nYou follow a script.<|im_end|>\\n' }}
+{%- endif %}
+{%- for message in messages %}
+{{- '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}
+{%- endfor %}
+{%- if add_generation_prompt %}
+{{- '<|im_start|>assistant\\n' }}
+{%- endif %}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a spec may write beside `name: scripted`.
+
+    duplicates, empty, cut, loops, leaks, colons: the share of instructions that repeat a
+    popular one, are empty, end at the token limit, repeat one phrase, hold a control token's
+    name, end in a colon. Answers are only ever empty or cut.
+    capacity: requests in flight. latency: real seconds slept for each completion.
+    tokens_per_second: the virtual speed. shuffle: completions come back in another order than
+    requests went in. transcript: a file that gets one JSON line for each request.
+    """
+
+    duplicates: float = bounded(0.03, 0, 1)
+    empty: float = bounded(0.03, 0, 1)
+    cut: float = bounded(0.03, 0, 1)
+    loops: float = bounded(0.03, 0, 1)
+    leaks: float = bounded(0.03, 0, 1)
+    colons: float = bounded(0.03, 0, 1)
+    capacity: int = bounded(32, 1)
+    latency: float = bounded(0.0, 0)
+    tokens_per_second: float = bounded(1000.0, 1)
+    shuffle: bool = True
+    transcript: str | None = None
+
+    def __post_init__(self) -> None:
+        if sum(self.rate(fault) for fault in FAULTS) > 1:
+            raise EngineError(
+                f"the rates `{'`, `'.join(FAULTS)}` of the engine `scripted` add up to more"
+                " than `1`, expected at most 1",
+                hint="lower one of them",
+            )
+
+    def rate(self, fault: str) -> float:
+        """Return the share of instructions that have this fault."""
+        share: float = getattr(self, fault)
+        return share
+
+
+class Scripted(Engine):
+    """A deterministic stand-in for a model; see the module's docstring."""
+
+    name = "scripted"
+    chat_template = TEMPLATE
+    version = "1"
+    context_length = 1_000_000
+
+    def __init__(self, weights: Path | None, options: Mapping[str, object]) -> None:
+        self._options = read_options(Options, self.name, options)
+        self._waiting: list[Request] = []
+        self._order = Random(0)
+        self.capacity = self._options.capacity
+
+    @classmethod
+    def check_options(cls, options: Mapping[str, object]) -> None:
+        read_options(Options, cls.name, options)
+
+    def encode(self, text: str, *, special: bool) -> list[int]:
+        pieces = CONTROL_NAMES.split(text) if special else [text]
+        return [token for piece in pieces for token in _tokens(piece, special)]
+
+    def submit(self, request: Request) -> None:
+        if self._options.transcript is not None:
+            _append(Path(self._options.transcript), request)
+        self._waiting.append(request)
+
+    def take(self) -> Completion:
+        time.sleep(self._options.latency)
+        last = len(self._waiting) if self._options.shuffle else 1
+        return self._answer(self._waiting.pop(int(self._order.random() * last)))
+
+    def close(self) -> None:
+        self._waiting.clear()
+
+    def _answer(self, request: Request) -> Completion:
+        text, reason = _write(_decode(request.prompt), request.seed, self._options)
+        tokens = words.tokens(text)
+        if len(tokens) > request.sampling.max_tokens:
+            tokens, reason = tokens[: request.sampling.max_tokens], "length"
+        return Completion(
+            key=request.key,
+            text="".join(tokens),
+            finish_reason=reason,
+            prompt_tokens=len(request.prompt),
+            completion_tokens=len(tokens),
+            seconds=len(tokens) / self._options.tokens_per_second,
+            engine=self.name,
+            engine_version=self.version,
+        )
+
+
+def _write(prompt: str, seed: int, options: Options) -> tuple[str, FinishReason]:
+    draw = Random(f"{seed} {prompt}")
+    fault = _fault(draw.random(), options)
+    before = prompt.removesuffix("<|im_start|>assistant\n")
+    if before == prompt:
+        return _spoil(words.instruction(draw), fault, draw)
+    question = before.rpartition("<|im_start|>user\n")[2].partition("<|im_end|>")[0]
+    return _spoil(words.answer(question, draw), fault if fault in ANSWER_FAULTS else None, draw)
+
+
+def _fault(drawn: float, options: Options) -> str | None:
+    for fault in FAULTS:
+        drawn -= options.rate(fault)
+        if drawn < 0:
+            return fault
+    return None
+
+
+def _spoil(text: str, fault: str | None, draw: Random) -> tuple[str, FinishReason]:
+    match fault:
+        case "empty":
+            return "", "stop"
+        case "cut":
+            tokens = words.tokens(text)
+            return "".join(tokens[: len(tokens) * 2 // 3]), "length"
+        case "loops":
+            return text + " and so on," * 40, "stop"
+        case "leaks":
+            return f"{text}<|im_end|>\n<|im_start|>assistant\nCertainly.", "stop"
+        case "colons":
+            return text.rstrip(".?。") + ":", "stop"
+        case "duplicates":
+            return words.popular(draw), "stop"
+    return text, "stop"
+
+
+def _tokens(piece: str, special: bool) -> list[int]:
+    if special and piece in CONTROL:
+        return [CONTROL.index(piece)]
+    return [byte + len(CONTROL) for byte in piece.encode()]
+
+
+def _decode(prompt: tuple[int, ...]) -> str:
+    shift = len(CONTROL)
+    data = b"".join(
+        CONTROL[token].encode() if token < shift else bytes([token - shift]) for token in prompt
+    )
+    return data.decode(errors="replace")
+
+
+def _append(path: Path, request: Request) -> None:
+    # One write a line, so that a process that is killed leaves whole lines.
+    line = json.dumps({"key": request.key, "seed": request.seed}) + "\n"
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    os.write(file, line.encode())
+    os.close(file)

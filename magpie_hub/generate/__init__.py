@@ -1,0 +1,1 @@
+"""From a prefix to instructions, and from instructions to responses; yields records only."""

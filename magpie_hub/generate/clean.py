@@ -1,0 +1,80 @@
+"""Why a text is not kept: rules that are each a named reason, in the order they are asked.
+
+The names stand in the shards, in the funnel and on the card. Knows one text at a time and no
+model: what counts as a control token is handed in.
+"""
+
+import re
+from collections.abc import Iterable
+
+from magpie_hub.engines.base import Completion
+
+REASONS = {
+    "engine-error": "the engine refused or failed the request",
+    "empty": "nothing but white space was written",
+    "template-leak": "a control token of the chat template stands in the text",
+    "repetition-loop": "the end of the text repeats itself at least four times",
+    "cut-at-limit": "the text was cut at its token limit",
+    "too-short": "fewer than four letters or digits",
+    "ends-in-colon": "the text announces something that does not follow",
+    "exact-duplicate": "an earlier instruction has the same normal form",
+}
+TAIL = 2000
+LOOP_LENGTH = 48
+LOOP_TIMES = 4
+
+
+def tidy(text: str) -> str:
+    """Return the text as it is kept: without outer white space, always valid Unicode."""
+    return text.strip().encode(errors="replace").decode()
+
+
+def instruction_fault(completion: Completion, text: str, controls: Iterable[str]) -> str | None:
+    """Return the reason why an instruction is not kept, or None.
+
+    text: the tidied completion. controls: the texts of the template's control tokens.
+    """
+    if fault := response_fault(completion, text, controls):
+        return fault
+    if loops(text):
+        return "repetition-loop"
+    if completion.finish_reason == "length":
+        return "cut-at-limit"
+    if len(re.findall(r"[^\W_]", text)) < 4:
+        return "too-short"
+    if text.endswith((":", "\N{FULLWIDTH COLON}")):
+        return "ends-in-colon"
+    return None
+
+
+def response_fault(completion: Completion, text: str, controls: Iterable[str]) -> str | None:
+    """Return the reason why a response is not kept, or None.
+
+    A response that was cut is kept, with its finish reason: dropping it is a filter's choice.
+    """
+    if completion.finish_reason == "error":
+        return "engine-error"
+    if not text:
+        return "empty"
+    if any(control in text for control in controls):
+        return "template-leak"
+    return None
+
+
+def loops(text: str) -> bool:
+    """Whether the text ends in at least four copies of one piece, 48 characters or more.
+
+    Linear: the shortest period of every ending comes from one prefix function of the reversed
+    last 2,000 characters (Knuth, Morris and Pratt).
+    """
+    tail = text[: -TAIL - 1 : -1]
+    border = [0] * len(tail)
+    for i in range(1, len(tail)):
+        k = border[i - 1]
+        while k and tail[i] != tail[k]:
+            k = border[k - 1]
+        border[i] = k + (tail[i] == tail[k])
+        length = i + 1
+        if length >= LOOP_LENGTH and (length - border[i]) * LOOP_TIMES <= length:
+            return True
+    return False

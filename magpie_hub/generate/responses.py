@@ -1,0 +1,58 @@
+"""Responses: the model answers the instructions that it wrote.
+
+Knows the texts around the instruction as token ids, and a way to encode the instruction without
+letting its words become control tokens. Knows no template, no engine and no file.
+"""
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+from magpie_hub.engines.base import Completion, Request, Sampling
+from magpie_hub.generate.clean import response_fault, tidy
+from magpie_hub.generate.instructions import drawn
+from magpie_hub.records import RESPONSES, Draw, Response
+
+
+@dataclass(frozen=True, slots=True)
+class Responses:
+    """How a run's responses are drawn.
+
+    before, after: token ids in front of the instruction and behind it (the post-query text).
+    encode: an instruction's token ids, with no control token among them.
+    """
+
+    draw: Draw
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    stop: tuple[int, ...]
+    sampling: Sampling
+    controls: tuple[str, ...]
+    encode: Callable[[str], list[int]]
+
+    def request(self, index: int, instruction: str, key: Hashable) -> Request:
+        """Return the request that answers instruction `index`."""
+        return Request(
+            key=key,
+            prompt=(*self.before, *self.encode(instruction), *self.after),
+            sampling=self.sampling,
+            seed=self._seed(index),
+            stop=self.stop,
+        )
+
+    def record(self, index: int, completion: Completion) -> Response:
+        """Return what is kept of a completion: the response, or the reason against it."""
+        text = tidy(completion.text)
+        return Response(
+            index=index,
+            uuid=self.draw.uuid(index),
+            response=text,
+            rejection=response_fault(completion, text, self.controls),
+            finish_reason=completion.finish_reason,
+            prompt_tokens=completion.prompt_tokens,
+            completion_tokens=completion.completion_tokens,
+            seconds=completion.seconds,
+            gen_response_configs=drawn(self.sampling, self._seed(index), completion, self.draw),
+        )
+
+    def _seed(self, index: int) -> int:
+        return self.draw.seed_of(index, RESPONSES)

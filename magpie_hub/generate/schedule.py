@@ -1,0 +1,156 @@
+"""Which request comes next, and which unit a completion finishes.
+
+A state machine over completions, without files: `run` journals what comes in and writes the
+units that come out. A row's fate depends only on rows before it: instruction units are finished
+in order, and a unit's responses are asked once it and every lower one are finished; meanwhile
+the queue is filled with later instructions.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from magpie_hub.engines.base import Completion, Request
+from magpie_hub.generate.instructions import Instructions
+from magpie_hub.generate.responses import Responses
+from magpie_hub.records import INSTRUCTIONS, RESPONSES, Instruction, Response, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What a request is for; it comes back on the completion."""
+
+    stage: str
+    unit: Unit
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A unit's shard of one stage, ready to be written."""
+
+    stage: str
+    unit: Unit
+    rows: Sequence[Instruction | Response]
+
+
+class Schedule:
+    """The two rounds of a run over its units: draw, and answer what is kept.
+
+    duplicate_of: told every kept instruction in order of index; returns the index of an earlier
+    one with the same normal form, or None.
+    """
+
+    def __init__(
+        self,
+        units: Sequence[Unit],
+        draw: Instructions,
+        answer: Responses,
+        duplicate_of: Callable[[int, str], int | None],
+    ) -> None:
+        """Start with nothing finished; tell it what is by `resume` and `accept`."""
+        self._units = units
+        self._draw = draw
+        self._answer = answer
+        self._duplicate_of = duplicate_of
+        self._lowest = 0
+        self._done: dict[tuple[str, Unit], dict[int, Completion]] = {}
+        self._kept: dict[Unit, dict[int, str]] = {}
+        self._answers: deque[tuple[Unit, int, str]] = deque()
+        self._draws = self._indices()
+        self._counts = {INSTRUCTIONS: 0, RESPONSES: 0}
+        self._kept_rows = 0
+
+    def resume(self, unit: Unit, rows: Iterable[Instruction], *, answered: bool) -> list[Finished]:
+        """Take in a unit whose instruction shard is finished; call in the order of units.
+
+        answered: whether its response shard is finished too.
+        """
+        kept = {row.index: row.instruction for row in rows if row.rejection is None}
+        for index, text in kept.items():
+            self._duplicate_of(index, text)
+        self._lowest += 1
+        self._counts[INSTRUCTIONS] += unit.stop - unit.start
+        if answered:
+            self._counts[RESPONSES] += len(kept)
+            self._kept_rows += len(kept)
+            return []
+        return self._ask_answers(unit, kept)
+
+    def next(self) -> Request | None:
+        """Return the next request, or None if there is none before a completion comes in."""
+        while self._answers:
+            unit, index, text = self._answers.popleft()
+            if index not in self._done.get((RESPONSES, unit), {}):
+                return self._answer.request(index, text, Key(RESPONSES, unit, index))
+        for unit, index in self._draws:
+            if index not in self._done.get((INSTRUCTIONS, unit), {}):
+                return self._draw.request(index, Key(INSTRUCTIONS, unit, index))
+        return None
+
+    def accept(self, key: Key, completion: Completion) -> list[Finished]:
+        """Take in a completion; return the units that it finishes, in the order to write them."""
+        done = self._done.setdefault((key.stage, key.unit), {})
+        done[key.index] = completion
+        self._counts[key.stage] += 1
+        if key.stage == RESPONSES:
+            return self._finish_answers(key.unit)
+        return list(self._finish_draws())
+
+    def progress(self) -> dict[str, tuple[int, int]]:
+        """Return for each stage how many completions are in, and how many there will be.
+
+        The number of responses is an estimate until every instruction was judged: units that are
+        not finished are taken to keep the share that the finished ones kept.
+        """
+        drawn = self._units[-1].stop
+        judged = self._units[self._lowest - 1].stop if self._lowest else 0
+        share = self._kept_rows / judged if judged else 1.0
+        asked = self._kept_rows + round(share * (drawn - judged))
+        return {
+            INSTRUCTIONS: (self._counts[INSTRUCTIONS], drawn),
+            RESPONSES: (self._counts[RESPONSES], asked),
+        }
+
+    def _indices(self) -> Iterator[tuple[Unit, int]]:
+        # Read lazily, after `resume` has said where to begin.
+        for unit in self._units[self._lowest :]:
+            for index in range(unit.start, unit.stop):
+                yield unit, index
+
+    def _finish_draws(self) -> Iterator[Finished]:
+        while self._lowest < len(self._units):
+            unit = self._units[self._lowest]
+            done = self._done.get((INSTRUCTIONS, unit), {})
+            if len(done) < unit.stop - unit.start:
+                return
+            del self._done[INSTRUCTIONS, unit]
+            rows = [self._judge(index, done[index]) for index in range(unit.start, unit.stop)]
+            self._lowest += 1
+            yield Finished(INSTRUCTIONS, unit, rows)
+            kept = {row.index: row.instruction for row in rows if row.rejection is None}
+            yield from self._ask_answers(unit, kept)
+
+    def _judge(self, index: int, completion: Completion) -> Instruction:
+        row = self._draw.record(index, completion)
+        if row.rejection is None:
+            earlier = self._duplicate_of(index, row.instruction)
+            if earlier is not None:
+                return replace(row, rejection="exact-duplicate", duplicate_of=earlier)
+        return row
+
+    def _ask_answers(self, unit: Unit, kept: dict[int, str]) -> list[Finished]:
+        self._kept[unit] = kept
+        self._kept_rows += len(kept)
+        self._answers.extend((unit, index, text) for index, text in kept.items())
+        return self._finish_answers(unit)
+
+    def _finish_answers(self, unit: Unit) -> list[Finished]:
+        kept = self._kept.get(unit)
+        done = self._done.get((RESPONSES, unit), {})
+        if kept is None or len(done) < len(kept):
+            return []
+        del self._kept[unit]
+        self._done.pop((RESPONSES, unit), None)
+        rows = [self._answer.record(index, done[index]) for index in kept]
+        return [Finished(RESPONSES, unit, rows)]

@@ -1,0 +1,81 @@
+"""Starts the run of a spec, or takes it up again: names checked, populations never mixed.
+
+Reads and writes run.json; knows neither shards nor the order of stages.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from magpie_hub import __version__
+from magpie_hub.curate.filters import FILTERS
+from magpie_hub.engines import engine_class
+from magpie_hub.errors import EngineError, RunError
+from magpie_hub.run.pins import Pins, resolve
+from magpie_hub.shards.folder import RunFolder
+from magpie_hub.spec.model import Spec
+from magpie_hub.spec.snapshot import fingerprint, population, snapshot
+
+Warn = Callable[[str], None]
+
+
+def check(spec: Spec) -> None:
+    """Raise SpecError for a name in the spec that no room of the house knows."""
+    engine = spec.generator.engine
+    try:
+        engine_class(engine.name).check_options(engine.options)
+    except EngineError as error:
+        raise spec.fault("generator.engine", error.message, hint=error.hint) from error
+    for name, config in spec.active_configs.items():
+        if config.filter is not None and config.filter not in FILTERS:
+            raise spec.fault(
+                f"configs.{name}.filter",
+                f"there is no filter `{config.filter}`; expected one of `{'`, `'.join(FILTERS)}`",
+                hint="correct the name, or leave the key out to keep every answered row",
+            )
+
+
+def begin(spec: Spec, folder: RunFolder, warn: Warn) -> Pins:
+    """Write down what the spec asks of the run, and return the run's pins.
+
+    What only grows a run (rows, tags, configs) goes on; what would mix two populations raises
+    RunError. The caller holds the folder's lock.
+    """
+    check(spec)
+    written = snapshot(spec)
+    state = folder.state() if folder.started else _new(spec, population(written), warn)
+    _compare(state["population"], population(written), folder)
+    rows = spec.instructions.rows
+    reached = state["growth"][-1] if state["growth"] else 0
+    if rows < reached:
+        raise RunError(
+            f"`instructions.rows`: the run in `{folder.path}` has {reached} rows and the spec says"
+            f" {rows}; a run grows, it does not shrink",
+            hint="put the number back, or start another run with --run DIR",
+        )
+    if rows > reached:
+        state["growth"].append(rows)
+    folder.save({**state, "spec": written, "magpie_hub": __version__})
+    return Pins.from_json(state["pins"])
+
+
+def _new(spec: Spec, leaves: Mapping[str, object], warn: Warn) -> dict[str, Any]:
+    pins = resolve(spec, date=datetime.now(UTC).date().isoformat())
+    for warning in pins.warnings:
+        warn(warning)
+    return {
+        "population": dict(leaves),
+        "pins": pins.to_json(),
+        "fingerprint": fingerprint({**leaves, **pins.to_json()}),
+        "growth": [],
+    }
+
+
+def _compare(old: Mapping[str, object], new: Mapping[str, object], folder: RunFolder) -> None:
+    for key in sorted(old.keys() | new.keys()):
+        if old.get(key) != new.get(key):
+            raise RunError(
+                f"`{key}`: the run in `{folder.path}` was made with `{old.get(key)}` and the spec"
+                f" says `{new.get(key)}`; rows of two populations are never mixed",
+                hint="put the value back, or start another run with --run DIR",
+            )

@@ -1,0 +1,101 @@
+"""The stages behind the model: config files and card from finished shards, and the release.
+
+    run/build/README.md
+    run/build/filtered/train-00000-of-00001.parquet
+    run/card/facts.json
+
+No engine is opened here. What is built is a pure function of the spec and the shards.
+"""
+
+import importlib.metadata
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from magpie_hub import bundled, records
+from magpie_hub.curate.funnel import Funnel
+from magpie_hub.run.begin import Warn, begin
+from magpie_hub.run.generation import Report
+from magpie_hub.shards.files import fresh, swap, write_text
+from magpie_hub.shards.folder import RunFolder
+from magpie_hub.spec.model import Spec
+from magpie_hub.spec.snapshot import public
+
+LIBRARIES = ("magpie-hub", "datasets", "pyarrow", "numpy", "jinja2")
+"""What the bytes of a release depend on besides the spec and the shards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A built release: its folder, and for each config its rows and its funnel."""
+
+    folder: Path
+    funnels: Mapping[str, Funnel]
+
+
+def build(spec: Spec, folder: RunFolder, report: Report, warn: Warn) -> Built:
+    """Make every config's Parquet, the facts and the card; the caller holds the run's lock.
+
+    Raises BuildError where the run is unfinished or a config ends empty; what was built before
+    then stays as it was.
+    """
+    from magpie_hub.card import facts, render
+    from magpie_hub.shards.parquet import write_release
+
+    folder.state()
+    pins = begin(spec, folder, warn)
+    magpie = bundled.builder_module().Magpie
+    place = folder.path / "build"
+    new = fresh(place)
+    configs = spec.active_configs
+    funnels: dict[str, Funnel] = {}
+    measured: dict[str, facts.ConfigFacts] = {}
+    cards: list[render.ConfigCard] = []
+    for done, (name, config) in enumerate(configs.items(), 1):
+        builder = magpie(config_name=name, data_dir=folder.path)
+        schema = records.arrow_schema(records.columns("sft"))
+        write_release(new / name, "train", builder.tables(), schema)
+        funnels[name], measured[name] = builder.funnel, facts.measure(new / name)
+        cards.append(
+            render.ConfigCard(
+                name=name,
+                default=name == spec.default_config,
+                filter=config.filter,
+                rules=tuple(str(rule) for rule in builder.rules),
+                funnel=builder.funnel,
+                facts=measured[name],
+            )
+        )
+        report("build", done, len(configs), 0)
+    written = public(folder.state()["spec"])
+    card = render.render(written, pins.to_json(), cards)
+    write_text(new / "README.md", card)
+    swap(place)
+    shown = json.dumps(facts.as_json(measured), ensure_ascii=False, indent=2) + "\n"
+    write_text(folder.path / "card" / "facts.json", shown)
+    return Built(place, funnels)
+
+
+def publish(spec: Spec, folder: RunFolder, built: Built, target: Path) -> tuple[Path, bool]:
+    """Put the built release into the folder `target`/owner/name.
+
+    Returns the place, and whether anything changed there.
+    """
+    from magpie_hub.publish.folder import put
+
+    state = folder.state()
+    manifest: dict[str, Any] = {
+        "format": 1,
+        "repo": spec.repo,
+        "spec": public(state["spec"]),
+        "fingerprint": state["fingerprint"],
+        "configs": {
+            name: {"kind": "sft", "rows": funnel.kept, "funnel": asdict(funnel)}
+            for name, funnel in built.funnels.items()
+        },
+        "versions": {name: importlib.metadata.version(name) for name in LIBRARIES},
+    }
+    place = target / spec.repo
+    return place, put(built.folder, place, manifest)

@@ -1,0 +1,160 @@
+"""The stage that asks the model: draws instructions, answers the kept ones, journals each.
+
+Wires the schedule, which knows no files, to the run folder and an engine. A completion is in the
+journal before anything else happens to it; a unit's shard replaces its journal.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, fields
+from functools import partial
+from typing import Any
+
+from magpie_hub.curate.exact import Seen
+from magpie_hub.engines import open_engine
+from magpie_hub.engines.base import Completion, Engine, Sampling
+from magpie_hub.generate.instructions import Instructions, cycle
+from magpie_hub.generate.responses import Responses
+from magpie_hub.generate.schedule import Finished, Key, Schedule
+from magpie_hub.records import (
+    INSTRUCTION_SHARD,
+    INSTRUCTIONS,
+    RESPONSE_SHARD,
+    RESPONSES,
+    Draw,
+    Instruction,
+    Unit,
+    arrow_schema,
+)
+from magpie_hub.run.begin import Warn, begin
+from magpie_hub.run.pins import Pins, weights
+from magpie_hub.shards.folder import RunFolder
+from magpie_hub.shards.journal import Journal
+from magpie_hub.spec.model import Spec
+
+Report = Callable[[str, int, int, int], None]
+"""Told of progress: what is being made, how many are done, of how many, tokens since the start."""
+
+_SHARDS = {INSTRUCTIONS: INSTRUCTION_SHARD, RESPONSES: RESPONSE_SHARD}
+
+
+def generate(spec: Spec, folder: RunFolder, report: Report, warn: Warn) -> None:
+    """Bring the run to all its instructions and responses; opens an engine if any is missing.
+
+    The caller holds the folder's lock. Killed at any moment, the next call goes on: no completion
+    that is in a shard or a journal is asked for again.
+    """
+    pins = begin(spec, folder, warn)
+    units = folder.units()
+    if all(folder.finished(RESPONSES, unit) for unit in units):
+        return
+    engine = spec.generator.engine
+    with open_engine(engine.name, weights(spec), engine.options) as model:
+        _warn_of_change(spec, folder, model, warn)
+        schedule = _schedule(spec, pins, model, units)
+        tokens: Counter[str] = Counter()
+        with _Journals(folder) as journals:
+            _resume(folder, journals, schedule, units)
+            for completion in model.complete(schedule.next):
+                key: Any = completion.key
+                journals.of(key.stage, key.unit).append(_entry(key, completion))
+                journals.replace(schedule.accept(key, completion))
+                tokens[key.stage] += completion.completion_tokens
+                done, total = schedule.progress()[key.stage]
+                report(key.stage.partition("/")[0], done, total, tokens[key.stage])
+
+
+def _warn_of_change(spec: Spec, folder: RunFolder, model: Engine, warn: Warn) -> None:
+    """Note the engine and its version in run.json; another one than before is worth a word."""
+    state = folder.state()
+    now = f"{spec.generator.engine.name} {model.version}"
+    if state.get("engine", now) != now:
+        warn(f"the run began on {state['engine']} and goes on with {now}; every row says its own")
+    folder.save({**state, "engine": now})
+
+
+def _schedule(spec: Spec, pins: Pins, model: Engine, units: list[Unit]) -> Schedule:
+    draw = Draw(spec.repo, spec.generator.model, pins.revision, spec.seed)
+    special = partial(model.encode, special=True)
+    ends = [special(end) for end in pins.ends]
+    stop = tuple(ids[0] for ids in ends if len(ids) == 1)
+    prompt = tuple(special(pins.prefix))
+    limit = spec.instructions.max_tokens
+    cells = [
+        (Sampling(cell.temperature, cell.top_p, limit), cell.weight)
+        for cell in spec.instructions.sampling
+    ]
+    return Schedule(
+        units,
+        Instructions(draw, pins.prefix, prompt, stop, cycle(cells), pins.controls),
+        Responses(
+            draw,
+            before=prompt,
+            after=tuple(special(pins.post_query)),
+            stop=stop,
+            sampling=pins.responses,
+            controls=pins.controls,
+            encode=partial(model.encode, special=False),
+        ),
+        Seen().duplicate_of,
+    )
+
+
+def _resume(
+    folder: RunFolder, journals: "_Journals", schedule: Schedule, units: list[Unit]
+) -> None:
+    """Tell the schedule of all that is finished, shards first, then journalled completions."""
+    for unit in units:
+        if folder.finished(INSTRUCTIONS, unit):
+            rows = (Instruction(**row) for row in folder.instructions(unit).to_pylist())
+            answered = folder.finished(RESPONSES, unit)
+            journals.replace(schedule.resume(unit, rows, answered=answered))
+    for stage in (INSTRUCTIONS, RESPONSES):
+        for unit in units:
+            if folder.finished(stage, unit):
+                # A kill between a shard's rename and the next step leaves the journal behind.
+                folder.journal(stage, unit).unlink(missing_ok=True)
+            elif folder.journal(stage, unit).exists():
+                for entry in journals.of(stage, unit).entries:
+                    key = Key(stage, unit, entry["index"])
+                    completion = Completion(key=key, **{name: entry[name] for name in _KEPT})
+                    journals.replace(schedule.accept(key, completion))
+
+
+_KEPT = [field.name for field in fields(Completion) if field.name != "key"]
+
+
+def _entry(key: Key, completion: Completion) -> dict[str, Any]:
+    return {"index": key.index} | {name: getattr(completion, name) for name in _KEPT}
+
+
+class _Journals:
+    """The journals of the units in progress, each open until its shard replaces it."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self._open: dict[tuple[str, Unit], Journal] = {}
+
+    def of(self, stage: str, unit: Unit) -> Journal:
+        """Return the journal of a unit, opened if need be."""
+        if (stage, unit) not in self._open:
+            self._open[stage, unit] = self._folder.open_journal(stage, unit)
+        return self._open[stage, unit]
+
+    def replace(self, finished: Iterable[Finished]) -> None:
+        """Write the shards of finished units; their journals go."""
+        import pyarrow as pa
+
+        for shard in finished:
+            schema = arrow_schema(_SHARDS[shard.stage])
+            table = pa.Table.from_pylist([asdict(row) for row in shard.rows], schema=schema)
+            if journal := self._open.pop((shard.stage, shard.unit), None):
+                journal.close()
+            self._folder.write(shard.stage, shard.unit, table)
+
+    def __enter__(self) -> "_Journals":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for journal in self._open.values():
+            journal.close()

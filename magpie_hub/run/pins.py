@@ -1,0 +1,104 @@
+"""What a run draws from: resolved once, pinned in run.json, and never mixed with another.
+
+The model's revision, the texts around the user's words, and the sampling, with what the spec
+leaves to the model filled in. Generation reads these pins and never the template again. Knows no
+files of a run.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from magpie_hub import hub
+from magpie_hub.engines import engine_class
+from magpie_hub.engines.base import Sampling
+from magpie_hub.spec.model import Responses, Spec
+
+if TYPE_CHECKING:
+    from magpie_hub.templates.sources import TemplateSource
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """What is resolved of a generator.
+
+    revision: of the weights. prefix: the text up to where the user's words begin. post_query:
+    from the end of the user's words to where the answer begins. ends: the texts that end a turn.
+    controls: the texts of the template's control tokens. responses: how responses are sampled.
+    warnings: what was seen of the template that a person should know.
+    """
+
+    revision: str
+    prefix: str
+    post_query: str
+    ends: tuple[str, ...]
+    controls: tuple[str, ...]
+    responses: Sampling
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Pins":
+        """Return the pins of a run.json."""
+        lists = {name: tuple(data[name]) for name in ("ends", "controls", "warnings")}
+        return cls(**{**data, **lists, "responses": Sampling(**data["responses"])})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the pins as plain data for run.json."""
+        return asdict(self)
+
+
+def weights(spec: Spec) -> Path | None:
+    """Return the file of the generator's weights; None for an engine that has none."""
+    engine = spec.generator.engine
+    if engine_class(engine.name).chat_template is not None:
+        return None
+    return hub.gguf(spec.generator.model, file=engine.options.get("file"))
+
+
+def resolve(spec: Spec, *, date: str) -> Pins:
+    """Return the pins of a spec's generator; its template is rendered for this, once.
+
+    date: YYYY-MM-DD, what a template that states the date will say for the whole run.
+    """
+    from magpie_hub.templates import prefix, sources
+
+    engine = engine_class(spec.generator.engine.name)
+    path = weights(spec)
+    if path is None:
+        source = sources.inline(spec.generator.model, engine.chat_template or "")
+        revision = f"{engine.name}"
+    else:
+        source = sources.load(str(path))
+        revision = hub.split_model(spec.generator.model)[1] or hub.revision_of(path)
+    texts = prefix.derive(source, date=date)
+    return Pins(
+        revision=revision,
+        prefix=texts.prefix,
+        post_query=texts.post_query,
+        ends=tuple(dict.fromkeys([*texts.end_of_turn, *filter(None, [source.eos_token])])),
+        controls=_controls(source, texts.end_of_turn),
+        responses=_sampling(spec.responses, source.generation_config),
+        warnings=texts.warnings,
+    )
+
+
+def _controls(source: "TemplateSource", ends: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the control tokens that the template itself writes.
+
+    A vocabulary has many more, such as `<filename>`, which a user may well type.
+    """
+    written = {text for text in source.special_ids if text and text in source.chat_template}
+    return tuple(sorted(written.union(ends, filter(None, [source.eos_token]))))
+
+
+def _sampling(given: Responses, model: Mapping[str, object]) -> Sampling:
+    """Return how responses are sampled: the spec, else the model's own defaults, else greedy."""
+    greedy = model.get("do_sample") is False or "temperature" not in model
+    temperature = 0.0 if greedy else float(str(model["temperature"]))
+    top_p = float(str(model.get("top_p", 1.0)))
+    return Sampling(
+        temperature=temperature if given.temperature is None else given.temperature,
+        top_p=top_p if given.top_p is None else given.top_p,
+        max_tokens=given.max_tokens,
+    )

@@ -1,0 +1,191 @@
+"""The run folder: where each unit's files lie, who may write there, and what the run is.
+
+    run/run.json                        spec, population, resolved revision, versions
+    run/instructions/00000.parquet      a finished shard
+    run/instructions/00001.journal      the unit in progress
+    run/responses/default/00000.parquet
+    run/tags/language/5d1f.../00000.parquet   row for row beside the shard that it labels
+
+The truth about progress: what is not here remains to be done. Knows nothing of models, of the
+order of stages, or of why a row is kept.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from magpie_hub import records
+from magpie_hub.errors import RunError, ShardError
+from magpie_hub.records import INSTRUCTIONS, RESPONSES, Unit
+from magpie_hub.shards.files import sha256, write_text
+from magpie_hub.shards.journal import Journal
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+UNIT_ROWS = 1000
+FORMAT = 1
+
+
+def units(growth: Sequence[int]) -> list[Unit]:
+    """Return the units of a run that grew to each of `growth` rows in turn.
+
+    No unit reaches over a point of growth, so a finished shard never changes.
+    """
+    found: list[Unit] = []
+    start = 0
+    for stop in growth:
+        while start < stop:
+            end = min(start + UNIT_ROWS, stop)
+            found.append(Unit(len(found), start, end))
+            start = end
+    return found
+
+
+class RunFolder:
+    """A run folder by its path; `state` is the content of its run.json."""
+
+    def __init__(self, path: Path) -> None:
+        """Name a run folder; nothing is read or made yet."""
+        self.path = path
+
+    @property
+    def started(self) -> bool:
+        """Whether there is a run here."""
+        return (self.path / "run.json").exists()
+
+    def state(self) -> dict[str, Any]:
+        """Return run.json; RunError where it is missing or not ours."""
+        path = self.path / "run.json"
+        try:
+            state = json.loads(path.read_bytes())
+            if state["format"] != FORMAT:
+                raise ValueError(f"its format is {state['format']}, expected {FORMAT}")
+        except FileNotFoundError:
+            raise RunError(
+                f"there is no run in `{self.path}`",
+                hint="make one with `magpie-hub generate SPEC`, or name another with --run",
+            ) from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(
+                f"`{path}` is not the run.json of a run: {error}",
+                hint="restore the file from a copy, or start over in another folder with --run",
+            ) from error
+        return dict(state)
+
+    def save(self, state: Mapping[str, object]) -> None:
+        """Write run.json."""
+        text = json.dumps({"format": FORMAT, **state}, ensure_ascii=False, indent=2)
+        write_text(self.path / "run.json", text + "\n")
+
+    def units(self) -> list[Unit]:
+        """Return the units of the run."""
+        return units(self.state()["growth"])
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Own the folder; RunError names who does, where it is another process.
+
+        The system releases the lock when its owner dies.
+        """
+        if self.path.exists() and not self.started and any(self._strangers()):
+            raise RunError(
+                f"`{self.path}` is no run folder and is not empty: it holds"
+                f" `{next(self._strangers())}`",
+                hint="name another folder with --run",
+            )
+        self.path.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                owner = os.read(descriptor, 200).decode(errors="replace").strip()
+                raise RunError(
+                    f"`{self.path}` is in use by {owner or 'another process'}",
+                    hint="wait for it or stop it, then run the same command; or use another"
+                    " folder with --run",
+                ) from None
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"process {os.getpid()} on {os.uname().nodename}".encode(), 0)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _strangers(self) -> Iterator[str]:
+        ours = {"lock", "run.json.tmp"}
+        return (entry.name for entry in self.path.iterdir() if entry.name not in ours)
+
+    def shard(self, stage: str, unit: Unit) -> Path:
+        """Return where a unit's shard of a stage lies, such as `instructions`."""
+        return self.path / stage / f"{unit.number:05d}.parquet"
+
+    def journal(self, stage: str, unit: Unit) -> Path:
+        """Return where the journal of a unit in progress lies."""
+        return self.shard(stage, unit).with_suffix(".journal")
+
+    def open_journal(self, stage: str, unit: Unit) -> Journal:
+        """Open the journal of a unit in progress; it must be one of this run and unit."""
+        return Journal(self.journal(stage, unit), self._labels(stage, unit))
+
+    def finished(self, stage: str, unit: Unit) -> bool:
+        """Whether the unit's shard of a stage is there."""
+        return self.shard(stage, unit).exists()
+
+    def write(self, stage: str, unit: Unit, table: "pa.Table", **labels: object) -> None:
+        """Write a finished shard; its journal, which it replaces, goes."""
+        from magpie_hub.shards.parquet import write_shard
+
+        write_shard(self.shard(stage, unit), table, self._labels(stage, unit) | labels)
+        self.journal(stage, unit).unlink(missing_ok=True)
+
+    def read(
+        self, stage: str, unit: Unit, columns: Mapping[str, records.Type], **labels: object
+    ) -> "pa.Table":
+        """Return a finished shard, checked: see `parquet.read_shard`."""
+        from magpie_hub.shards.parquet import read_shard
+
+        schema = records.arrow_schema(dict(columns))
+        return read_shard(self.shard(stage, unit), schema, self._labels(stage, unit) | labels)
+
+    def instructions(self, unit: Unit) -> "pa.Table":
+        """Return a unit's instruction shard: one row for every index."""
+        return self.read(INSTRUCTIONS, unit, records.INSTRUCTION_SHARD)
+
+    def responses(self, unit: Unit) -> "pa.Table":
+        """Return a unit's response shard: one row for every kept instruction."""
+        return self.read(RESPONSES, unit, records.RESPONSE_SHARD)
+
+    def answered(self, unit: Unit) -> "pa.Table":
+        """Return the kept instructions of a unit zipped with their responses.
+
+        Columns: those of the response shard, and `instruction` and `gen_input_configs`.
+        """
+        import pyarrow.compute as pc
+
+        drawn, answers = self.instructions(unit), self.responses(unit)
+        kept = drawn.filter(pc.is_null(drawn["rejection"]))
+        if not kept["index"].equals(answers["index"]):
+            raise ShardError(
+                f"`{self.shard(RESPONSES, unit)}` answers other instructions than"
+                f" `{self.shard(INSTRUCTIONS, unit)}` holds",
+                hint="remove the first file and run the same command: it is made again",
+            )
+        for name in ("instruction", "gen_input_configs"):
+            answers = answers.append_column(name, kept[name])
+        return answers
+
+    def tags(self, stage: str, unit: Unit, columns: Mapping[str, records.Type]) -> "pa.Table":
+        """Return a tag shard, checked against the response shard that it labels."""
+        return self.read(stage, unit, columns, labelled=self.labelled(unit))
+
+    def labelled(self, unit: Unit) -> str:
+        """Return the checksum of the shard that a unit's tags label."""
+        return sha256(self.shard(RESPONSES, unit))
+
+    def _labels(self, stage: str, unit: Unit) -> dict[str, object]:
+        return {"run": self.state()["fingerprint"], "stage": stage, "unit": unit.number}

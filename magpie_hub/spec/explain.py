@@ -1,0 +1,159 @@
+"""From pydantic's list of errors to the one error that a person reads.
+
+Knows how pydantic reports (types, places, branches of a union), and keeps all of it out of the
+message. Imports pydantic at the top: `load`, the only caller, is itself imported lazily.
+"""
+
+import difflib
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from magpie_hub.errors import SpecError
+from magpie_hub.spec import model
+from magpie_hub.spec.document import Document
+from magpie_hub.spec.wording import fault, shown
+
+EXAMPLES = {
+    "repo": "owner/name",
+    "license": "apache-2.0",
+    "seed": "0",
+    "generator": "{model: HuggingFaceTB/SmolLM2-135M-Instruct}",
+    "model": "HuggingFaceTB/SmolLM2-135M-Instruct",
+    "engine": "{name: llama_cpp}",
+    "name": "llama_cpp",
+    "instructions": "{rows: 1000}",
+    "rows": "1000",
+    "sampling": "[{temperature: 1.0, top_p: 0.99}]",
+    "temperature": "1.0",
+    "top_p": "0.99",
+    "weight": "1",
+    "max_tokens": "1024",
+    "responses": "{temperature: 0, max_tokens: 4096}",
+    "tags": "[lengths, language]",
+    "configs": "{filtered: {filter: finished, default: true}}",
+    "filter": "finished",
+    "default": "true",
+}
+"""Each key of a spec with a value that is right, for hints."""
+
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "": model.Spec,
+    "generator": model.Generator,
+    "generator.engine": model.EngineSection,
+    "instructions": model.Instructions,
+    "instructions.sampling": model.SamplingCell,
+    "responses": model.Responses,
+    "configs.NAME": model.Config,
+}
+
+_TYPES = {
+    "string_type": "text",
+    "string_too_short": "text",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "`true` or `false`",
+    "list_type": "a list",
+    "too_short": "at least one item",
+    "dict_type": "a map",
+    "model_type": "a map",
+    "greater_than_equal": "at least {ge:.12g}",
+    "greater_than": "more than {gt:.12g}",
+    "less_than_equal": "at most {le:.12g}",
+    "less_than": "less than {lt:.12g}",
+}
+
+_Path = tuple[str | int, ...]
+
+
+def explain(error: ValidationError, document: Document, file: str) -> SpecError:
+    """Return the error for the first fault: an unknown key before all, then by line.
+
+    An unknown key goes first because it is often the misspelt form of one that is missing.
+    """
+    found = [(_path(detail, document), detail) for detail in error.errors(include_url=False)]
+    # Of a union's branches the one that got further is the one that was meant.
+    above = {path[:length] for path, _ in found for length in range(len(path))}
+    deepest = [(path, detail) for path, detail in found if path not in above]
+    path, detail = min(deepest, key=lambda one: _rank(one[0], one[1], document))
+    dotted = ".".join(map(str, path))
+    if detail["type"] == "extra_forbidden":
+        message, hint = _unknown(path)
+    elif detail["type"] == "wrong":
+        dotted, message = detail["ctx"]["path"], detail["ctx"]["message"]
+        hint = _example(tuple(dotted.split(".", 1)))
+    else:
+        expected = [_expected(other) for place, other in deepest if place == path]
+        message = f"{_found(detail)}, expected {' or '.join(dict.fromkeys(expected))}"
+        hint = _nearest(detail) or _example(path)
+    return fault(file, document.lines, dotted, message, hint=hint)
+
+
+def _path(detail: ErrorDetails, document: Document) -> _Path:
+    """Return the error's place without the names that pydantic gives to a union's branches."""
+    here: object = document.data
+    path: _Path = ()
+    for part in detail["loc"]:
+        if isinstance(here, dict) and part in here:
+            here = here[str(part)]
+        elif isinstance(here, list) and isinstance(part, int):
+            here = here[part]
+        elif detail["type"] != "missing" or part != detail["loc"][-1]:
+            continue
+        path += (part,)
+    return path
+
+
+def _rank(path: _Path, detail: ErrorDetails, document: Document) -> tuple[bool, int]:
+    line = document.lines.get(".".join(map(str, path)), 1)
+    return detail["type"] != "extra_forbidden", line
+
+
+def _found(detail: ErrorDetails) -> str:
+    value = detail["input"]
+    if detail["type"] == "missing":
+        return "missing"
+    if value is None or value == "":
+        return "empty"
+    # `5` and "5" look alike where only the type is at fault.
+    is_text = isinstance(value, str) and detail["type"] != "literal_error"
+    return f"{shown(value)} is text" if is_text else shown(value)
+
+
+def _expected(detail: ErrorDetails) -> str:
+    if detail["type"] == "missing":
+        return "a value"
+    if detail["type"] == "literal_error":
+        return str(detail["ctx"]["expected"]).replace("'", "`").replace("False", "`false`")
+    return _TYPES[detail["type"]].format(**detail.get("ctx", {}))
+
+
+def _unknown(path: _Path) -> tuple[str, str]:
+    key, known = str(path[-1]), list(_SECTIONS[_section(path[:-1])].model_fields)
+    message = f"unknown key, expected one of `{'`, `'.join(known)}`"
+    if near := difflib.get_close_matches(key, known, n=1):
+        return message, f"did you mean `{near[0]}`?"
+    homes = [
+        name or "top level" for name, section in _SECTIONS.items() if key in section.model_fields
+    ]
+    return message, f"it belongs to {' or '.join(map(shown, homes))}" if homes else "remove it"
+
+
+def _section(path: _Path) -> str:
+    """Return the key of `_SECTIONS` for the place of a map."""
+    if path[:1] == ("configs",):
+        return "configs.NAME"
+    return ".".join(part for part in path if isinstance(part, str))
+
+
+def _nearest(detail: ErrorDetails) -> str:
+    if detail["type"] != "literal_error" or not isinstance(detail["input"], str):
+        return ""
+    names = str(detail["ctx"]["expected"]).split("'")[1::2]
+    near = difflib.get_close_matches(detail["input"], names, n=1)
+    return f"did you mean `{near[0]}`?" if near else ""
+
+
+def _example(path: _Path) -> str:
+    key = next(part for part in reversed(path) if part in EXAMPLES)
+    return f"write it as in `{key}: {EXAMPLES[str(key)]}`"

@@ -1,0 +1,93 @@
+"""What a run remembers of its spec: as plain data, as what may be published, as a fingerprint.
+
+Does not know where a snapshot is stored, nor what a run does about a change.
+
+    {"repo": "org/x", "seed": 0, "generator": {"model": "org/m", "engine": {...}}, ...}
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from magpie_hub.spec.model import Config, Spec
+
+PRIVATE = "<private>"
+_POPULATION = (
+    "repo.",
+    "seed.",
+    "generator.model.",
+    "instructions.sampling.",
+    "instructions.max_tokens.",
+    "responses.",
+)
+
+Snapshot = dict[str, Any]
+
+
+def snapshot(spec: Spec) -> Snapshot:
+    """Return the whole spec as JSON data, every default written out."""
+    data = spec.model_dump(mode="json")
+    return data | {"configs": {"raw": Config().model_dump()} | data["configs"]}
+
+
+def public(snapshot: Snapshot) -> Snapshot:
+    """Return the snapshot with local paths and addresses of services as `<private>`."""
+    generator = snapshot["generator"]
+    shown = {
+        "model": PRIVATE if _is_path(generator["model"]) else generator["model"],
+        "engine": {key: _public_option(key, value) for key, value in generator["engine"].items()},
+    }
+    return snapshot | {"generator": generator | shown}
+
+
+def changes(old: Snapshot, new: Snapshot) -> list[tuple[str, object, object]]:
+    """Return (dotted path, old value, new value) of each leaf that differs, by path.
+
+    A leaf that one side does not have counts as None there.
+    """
+    before, after = dict(_leaves(old)), dict(_leaves(new))
+    return [
+        (path, before.get(path), after.get(path))
+        for path in sorted(before.keys() | after.keys())
+        if before.get(path) != after.get(path)
+    ]
+
+
+def population(snapshot: Snapshot) -> dict[str, object]:
+    """Return the leaves that rows of one run folder must share: dotted path to value."""
+    leaves = _leaves(snapshot)
+    return {path: value for path, value in leaves if f"{path}.".startswith(_POPULATION)}
+
+
+def fingerprint(data: object) -> str:
+    """Return 16 hex digits that stand for JSON data, whatever the order of its keys."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.blake2b(text.encode("ascii"), digest_size=8).hexdigest()
+
+
+def _leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """Yield (dotted path, value); a list of plain values is one leaf, as is an empty map."""
+    below: Mapping[Any, object] = {}
+    if isinstance(value, dict):
+        below = value
+    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        below = dict(enumerate(value))
+    for key, item in below.items():
+        yield from _leaves(item, f"{path}.{key}" if path else str(key))
+    if not below:
+        yield path, value
+
+
+def _is_path(model: str) -> bool:
+    # A Hub id has one slash at most.
+    return model.startswith((".", "~", "/")) or model.endswith(".gguf") or model.count("/") > 1
+
+
+def _public_option(key: str, value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _public_option(name, item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_public_option(key, item) for item in value]
+    is_place = isinstance(value, str) and (value.startswith(("/", "~")) or "://" in value)
+    return PRIVATE if is_place or key == "transcript" else value

@@ -1,0 +1,95 @@
+"""The text of a first spec, for a person to edit: short, commented, and right as it stands.
+
+Knows which keys are worth showing first. Does not check that the model exists.
+"""
+
+import json
+import re
+
+from magpie_hub.errors import SpecError
+from magpie_hub.spec import presets
+from magpie_hub.spec.wording import shown
+
+PLACEHOLDER = "HuggingFaceTB/SmolLM2-135M-Instruct"
+"""The model of a spec for which none was named; its weights come with `magpie-hub[local]`."""
+
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9_.@/-]+")
+
+_TEXT = """\
+# Where the dataset goes, as `owner/name`. Nothing is published without `--to hub`.
+repo: {repo}
+
+# The licence of the data, as the Hub names it; the model's own licence decides what it may be.
+# license: apache-2.0
+
+# The model that writes instructions and responses: a Hub id, `ID@REVISION`, or a path.
+generator:
+  model: {model}
+{engine}
+
+# How many instructions are drawn, before any is dropped, and how.
+instructions:
+  rows: 1000
+  sampling:
+    - {{temperature: 1.0, top_p: 0.99}}
+
+# How they are answered; 0 always takes the likeliest token.
+responses:
+  temperature: 0
+
+# The subsets that `load_dataset("{repo}", NAME)` opens:
+# `raw` holds every answered row, `filtered` those whose answer came to its end.
+configs:
+  raw: {{}}
+  filtered: {{filter: finished, default: true}}
+"""
+
+_HAS_GGUF = """\
+  # What runs it: llama_cpp needs no GPU.
+  engine: {name: llama_cpp}"""
+
+_NEEDS_FILE = """\
+  # What runs it: llama_cpp needs no GPU, but a GGUF file. Name the one to take from the
+  # repository, as in `engine: {name: llama_cpp, file: NAME.gguf}`.
+  engine: {name: llama_cpp}"""
+
+
+def starter(model: str | None, preset: str | None) -> str:
+    """Return the text of a spec for `model`, or of `preset` with `model` in its place.
+
+    model: a Hub id, `ID@REVISION` or a path. Raises SpecError for an unknown preset and for a
+    model's name that cannot be written in YAML.
+    """
+    if model is not None and not (model and model.isprintable()):
+        raise SpecError(
+            f"the model {shown(model)} is no name, expected a Hub id or a path",
+            hint=f"for example `--model {PLACEHOLDER}`",
+        )
+    if preset is not None:
+        return _from_preset(preset, model)
+    model = model or PLACEHOLDER
+    runs_as_it_is = model.endswith(".gguf") or model.partition("@")[0] == PLACEHOLDER
+    return _TEXT.format(
+        repo=f"org/magpie-{_slug(model)}",
+        model=_quoted(model),
+        engine=_HAS_GGUF if runs_as_it_is else _NEEDS_FILE,
+    )
+
+
+def _from_preset(preset: str, model: str | None) -> str:
+    text = presets.path(preset).read_text(encoding="utf-8")
+    if model is None:
+        return text
+    return re.sub(r"(?m)^(  model: )\S+", lambda found: found[1] + _quoted(model), text, count=1)
+
+
+def _slug(model: str) -> str:
+    """Return a repository's name: `./Llama-3.1-8B.gguf` gives `llama-3.1-8b`."""
+    last = model.partition("@")[0].rstrip("/").rpartition("/")[2].removesuffix(".gguf")
+    words = re.sub(r"[^a-z0-9.]+|\.{2,}", "-", last.lower())
+    short = re.sub(r"-{2,}", "-", words)[:80]
+    return re.sub(r"^[-.]+|(\.git|[-.])+$", "", short) or "model"
+
+
+def _quoted(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)

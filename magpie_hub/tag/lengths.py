@@ -1,0 +1,13 @@
+"""Lengths of instruction and response in characters, and of the response in tokens."""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+def label(rows: pa.Table) -> dict[str, pa.ChunkedArray]:
+    """Return `instruction_length`, `response_length` (characters) and `response_tokens`."""
+    return {
+        "instruction_length": pc.utf8_length(rows["instruction"]).cast("int64"),
+        "response_length": pc.utf8_length(rows["response"]).cast("int64"),
+        "response_tokens": rows["completion_tokens"],
+    }

