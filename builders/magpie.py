@@ -34,6 +34,7 @@ from magpie_hub.records import INSTRUCTIONS, RESPONSES, Unit
 from magpie_hub.shards.files import sha256
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.spec.model import Spec
+from magpie_hub.spec.snapshot import public
 from magpie_hub.tag import TAGS
 
 KIND = "sft"
@@ -66,7 +67,10 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
         unfinished run, RunError where there is no run.
         """
         self._run = RunFolder(Path(data_dir))
-        self._spec = Spec.model_validate(self._run.state()["spec"])
+        written = self._run.state()["spec"]
+        self._spec = Spec.model_validate(written)
+        # What every row says of its generator: a path of this machine is nobody else's business.
+        self._model = public(written)["generator"]["model"]
         name = config_name or self._spec.default_config
         given = self._spec.active_configs.get(name)
         if given is None and "filter" not in kwargs:
@@ -105,13 +109,7 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
 
         Raises BuildError, with the funnel, where no row is left.
         """
-        masks, steps = self._selection
-        if not steps.kept:
-            raise BuildError(
-                f"config `{self.config.name}` ends empty:\n" + "\n".join(steps.lines()),
-                hint="draw more rows (`instructions: {rows: ...}`) or choose another filter",
-            )
-        for unit, mask in zip(self._units, masks, strict=True):
+        for unit, mask in zip(self._units, self._masks(), strict=True):
             yield self._table(unit, mask)
 
     def _info(self) -> datasets.DatasetInfo:
@@ -120,7 +118,7 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
 
     def _split_generators(self, dl_manager: object) -> list[datasets.SplitGenerator]:
         # Lists are what datasets deals out to its workers; both have one item a unit.
-        shards = {"units": self._units, "masks": self._selection[0]}
+        shards = {"units": self._units, "masks": self._masks()}
         return [datasets.SplitGenerator(name="train", gen_kwargs=shards)]
 
     def _generate_tables(
@@ -128,6 +126,15 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
     ) -> Iterator[tuple[Key, pa.Table]]:
         for unit, mask in zip(units, masks, strict=True):
             yield Key(unit.number, 0), self._table(unit, mask)
+
+    def _masks(self) -> list[np.ndarray]:
+        masks, steps = self._selection
+        if not steps.kept:
+            raise BuildError(
+                f"config `{self.config.name}` ends empty: {steps}",
+                hint="draw more rows (`instructions: {rows: ...}`) or choose another filter",
+            )
+        return masks
 
     @cached_property
     def _selection(self) -> tuple[list[np.ndarray], Funnel]:
@@ -160,7 +167,7 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
 
     def _table(self, unit: Unit, mask: np.ndarray) -> pa.Table:
         rows = self._rows(unit).filter(pa.array(mask))
-        model = pa.repeat(self._spec.generator.model, rows.num_rows)
+        model = pa.repeat(self._model, rows.num_rows)
         rows = rows.append_column("messages", _messages(rows)).append_column("model", model)
         schema = records.arrow_schema(records.columns(KIND))
         # A column whose tag the spec leaves out is null: the schema of a kind is one.
@@ -186,7 +193,7 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
 
     def _fingerprint(self, config: str, filter_name: str | None) -> str:
         """Return the hash of all that decides the rows: this code, the config, the shards."""
-        parts = [config, str(filter_name), str(self._spec.tags), self._spec.generator.model]
+        parts = [config, str(filter_name), str(self._spec.tags), self._model]
         code = [Path(__file__), Path(records.__file__), *Path(curate.__path__[0]).glob("*.py")]
         parts += [sha256(path) for path in sorted(code)]
         stages = [INSTRUCTIONS, RESPONSES, *(TAGS[name].stage for name in self._spec.tags)]

@@ -79,7 +79,7 @@ SFT = (
         "messages",
         MESSAGES,
         "text",
-        "The conversation: the instruction as `user`, the response as `assistant`.",
+        "The conversation: the instruction as user, the response as assistant.",
         "conversations (from/value)",
     ),
     Field(
@@ -95,7 +95,7 @@ SFT = (
         "finish_reason",
         "string",
         "tag",
-        "`stop` where the response ended by itself, `length` where it was cut at its limit.",
+        "stop where the response ended by itself, length where it was cut at its limit.",
     ),
     Field(
         "language",

@@ -27,7 +27,8 @@ os.environ.update(
     NO_COLOR="1",
     COLUMNS="100",
 )
-for name in ("FORCE_COLOR", "PYTHONPATH"):
+# Without compiled modules every child process would take seconds longer to start.
+for name in ("FORCE_COLOR", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE"):
     os.environ.pop(name, None)
 
 

@@ -8,6 +8,7 @@ template. Knows no files but the templates.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -21,7 +22,7 @@ from magpie_hub.errors import CardError
 
 TEMPLATE = "dataset.md.jinja"
 KIND = "sft"
-_MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~$-])")
+_MARKUP = re.compile(r"([\\`*_{}\[\]#+!|~$])")
 _SIZES = (
     (1_000, "n<1K"),
     (10_000, "1K<n<10K"),
@@ -29,6 +30,7 @@ _SIZES = (
     (1_000_000, "100K<n<1M"),
     (10_000_000, "1M<n<10M"),
     (100_000_000, "10M<n<100M"),
+    (1_000_000_000, "100M<n<1B"),
 )
 
 
@@ -73,9 +75,8 @@ def render(spec: Mapping[str, Any], pins: Mapping[str, Any], configs: Sequence[C
             version=__version__,
         )
     except jinja2.TemplateError as error:
-        place = f"{getattr(error, 'filename', None) or TEMPLATE}:{_line(error)}"
         raise CardError(
-            f"{place}: the card asks for something that is not there: {error}",
+            f"{_place(error)}: the card asks for something that is not there: {error}",
             hint="a card may state measured facts only; correct the template",
         ) from error
     front = yaml.safe_dump(front_matter(spec, configs), sort_keys=False, allow_unicode=True)
@@ -89,7 +90,7 @@ def front_matter(spec: Mapping[str, Any], configs: Sequence[ConfigCard]) -> dict
         **({"license": spec["license"]} if spec["license"] else {}),
         "language": _languages(configs),
         "pretty_name": spec["repo"].partition("/")[2],
-        "size_categories": [next((name for most, name in _SIZES if largest < most), "n>1T")],
+        "size_categories": [next((name for most, name in _SIZES if largest < most), "1B<n<10B")],
         "task_categories": ["text-generation"],
         "annotations_creators": ["machine-generated"],
         "language_creators": ["machine-generated"],
@@ -124,14 +125,14 @@ def front_matter(spec: Mapping[str, Any], configs: Sequence[ConfigCard]) -> dict
 
 def inline(text: str) -> Markup:
     """Return text as Markdown that reads as it stands, in one line; safe in a table cell."""
-    flat = " ".join(str(text).split())
+    flat = re.sub(r"\s+", " ", text)
     escaped = _MARKUP.sub(r"\\\1", flat).replace("&", "&amp;").replace("<", "&lt;")
     return Markup(escaped.replace(">", "&gt;"))
 
 
 def code(text: str) -> Markup:
     """Return text as inline code; safe in a table cell."""
-    flat = " ".join(str(text).split()).replace("|", "\\|")
+    flat = re.sub(r"\s+", " ", text).replace("|", "\\|")
     ticks = "`" * (_longest_run(flat) + 1)
     space = " " if flat.startswith("`") or flat.endswith("`") else ""
     return Markup(f"{ticks}{space}{flat}{space}{ticks}")
@@ -156,15 +157,15 @@ def _longest_run(text: str) -> int:
     return max((len(run) for run in re.findall(r"`+", text)), default=0)
 
 
-def _line(error: jinja2.TemplateError) -> int:
-    if isinstance(error, jinja2.TemplateSyntaxError):
-        return error.lineno
-    trace, line = error.__traceback__, 0
+def _place(error: jinja2.TemplateError) -> str:
+    """Return where in the templates an error arose, such as `funnel.md.jinja:4`."""
+    trace, place = error.__traceback__, TEMPLATE
     while trace is not None:
-        if trace.tb_frame.f_code.co_filename.endswith(".jinja"):
-            line = trace.tb_lineno
+        file = Path(trace.tb_frame.f_code.co_filename)
+        if file.suffix == ".jinja":
+            place = f"{file.name}:{trace.tb_lineno}"
         trace = trace.tb_next
-    return line
+    return place
 
 
 def _languages(configs: Sequence[ConfigCard]) -> list[str]:

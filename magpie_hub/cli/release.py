@@ -6,6 +6,7 @@ import click
 
 from magpie_hub.cli.make import run_folder, run_option, spec_argument
 from magpie_hub.cli.messages import Progress, interruptible, warn
+from magpie_hub.errors import TargetError
 
 
 @click.command()
@@ -28,6 +29,11 @@ def release(spec: str, run_dir: Path | None, target: Path) -> None:
     from magpie_hub.shards.progress import progress, rate
     from magpie_hub.spec.load import load
 
+    if str(target) == "hub":
+        raise TargetError(
+            "`--to hub`: publishing to the Hub does not exist yet, expected a folder",
+            hint="leave --to out: the release goes to ./dist, laid out as the repository will be",
+        )
     loaded = load(spec)
     folder = RunFolder(run_folder(loaded.name, run_dir))
     with interruptible(), Progress() as shown:

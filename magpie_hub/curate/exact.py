@@ -1,20 +1,21 @@
 """Exact duplicates of instructions on a stated normal form.
 
 Normal form: Unicode NFKC, case folded, white space folded to single blanks, outer white space and
-trailing punctuation dropped. Knows only texts and their indices; holds 16 bytes a text.
+trailing punctuation dropped; `C`, `C#` and `C++` differ, and so do `5` and `5%`. Knows only texts
+and their indices; holds a hash of 16 bytes a text, never the text.
 """
 
-import re
 import unicodedata
 from hashlib import blake2b
-
-_TRAILING = re.compile(r"[\W_]+\Z")
 
 
 def normal_form(text: str) -> str:
     """Return the form on which two instructions are the same; never empty for a text."""
     folded = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-    return _TRAILING.sub("", folded) or folded
+    end = len(folded)
+    while end and _closes(folded[end - 1]):
+        end -= 1
+    return folded[:end] or folded
 
 
 class Seen:
@@ -29,3 +30,9 @@ class Seen:
         digest = blake2b(normal_form(text).encode(), digest_size=16).digest()
         first = self._first.setdefault(digest, index)
         return None if first == index else first
+
+
+def _closes(character: str) -> bool:
+    # Punctuation, separators, invisible controls. Marks are no such thing: in Hindi or Thai they
+    # are vowels, and symbols mean something too.
+    return unicodedata.category(character)[0] in "PZC" and character not in "#%"

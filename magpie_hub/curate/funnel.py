@@ -31,6 +31,10 @@ class Funnel:
         """The rows that are left behind the last step."""
         return self.steps[-1].left if self.steps else self.drawn
 
+    def __str__(self) -> str:
+        drops = "".join(f", {step.stage}: {step.reason} -{step.dropped:,}" for step in self.steps)
+        return f"drawn {self.drawn:,}{drops}, left {self.kept:,}"
+
     def lines(self) -> list[str]:
         """Return the funnel as lines for a terminal."""
         width = max([len(f"{step.stage}: {step.reason}") for step in self.steps], default=0)

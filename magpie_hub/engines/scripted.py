@@ -13,7 +13,7 @@ import os
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 
@@ -179,8 +179,9 @@ def _decode(prompt: tuple[int, ...]) -> str:
 
 
 def _append(path: Path, request: Request) -> None:
-    # One write a line, so that a process that is killed leaves whole lines.
-    line = json.dumps({"key": request.key, "seed": request.seed}) + "\n"
+    # One write a line, so that a process that is killed leaves whole lines. Keys are the
+    # caller's: plain values, or dataclasses of them.
+    line = json.dumps({"key": request.key, "seed": request.seed}, default=asdict) + "\n"
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     os.write(file, line.encode())
     os.close(file)

@@ -24,6 +24,8 @@ def put(built: Path, destination: Path, facts: Mapping[str, object]) -> bool:
     built: a folder with README.md and the configs' folders. facts: what release.json says besides
     the checksums of the files. Raises TargetError where the place holds something else.
     """
+    # Where the place is a link, what it points to is swapped, not the link.
+    destination = destination.resolve()
     finish_swap(destination)
     check(destination)
     files = {
@@ -44,17 +46,29 @@ def put(built: Path, destination: Path, facts: Mapping[str, object]) -> bool:
 
 
 def check(destination: Path) -> None:
-    """Raise TargetError unless the place is free, empty, or holds a release of ours."""
-    if destination.is_dir():
-        strange = any(destination.iterdir()) and not (destination / MANIFEST).is_file()
-    else:
-        strange = destination.exists()
-    if strange:
+    """Raise TargetError unless the place is free, empty, or holds a release and nothing else."""
+    there = next(path for path in (destination, *destination.parents) if path.exists())
+    if not there.is_dir():
         raise TargetError(
-            f"`{destination}` holds something that is no release; expected a new or empty folder,"
-            f" or one with a {MANIFEST}",
-            hint="name another folder with --to, or move what is there away",
+            f"`{there}` is a file, expected a folder or nothing",
+            hint="name another folder with --to, or move the file away",
         )
+    ours = _listed(destination)
+    for path in destination.rglob("*"):
+        if path.is_file() and str(path.relative_to(destination)) not in ours:
+            raise TargetError(
+                f"`{path}` is no part of a release; expected a new or empty folder, or one that"
+                f" holds what its {MANIFEST} lists and nothing else",
+                hint="name another folder with --to, or move what is there away",
+            )
+
+
+def _listed(folder: Path) -> set[str]:
+    """Return the files of the release in `folder`, none where no manifest can be read."""
+    try:
+        return {MANIFEST, *json.loads((folder / MANIFEST).read_bytes())["files"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
 
 
 def _holds(destination: Path, manifest: str, files: Mapping[str, Mapping[str, object]]) -> bool:

@@ -27,7 +27,7 @@ from magpie_hub.records import (
     arrow_schema,
 )
 from magpie_hub.run.begin import Warn, begin
-from magpie_hub.run.pins import Pins, weights
+from magpie_hub.run.pins import Pins, check_revision, weights
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.shards.journal import Journal
 from magpie_hub.spec.model import Spec
@@ -46,10 +46,12 @@ def generate(spec: Spec, folder: RunFolder, report: Report, warn: Warn) -> None:
     """
     pins = begin(spec, folder, warn)
     units = folder.units()
-    if all(folder.finished(RESPONSES, unit) for unit in units):
+    if all(folder.finished(stage, unit) for stage in _SHARDS for unit in units):
         return
     engine = spec.generator.engine
-    with open_engine(engine.name, weights(spec), engine.options) as model:
+    place = weights(spec)
+    check_revision(spec, pins, place)
+    with open_engine(engine.name, place, engine.options) as model:
         _warn_of_change(spec, folder, model, warn)
         schedule = _schedule(spec, pins, model, units)
         tokens: Counter[str] = Counter()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from magpie_hub import hub
 from magpie_hub.engines import engine_class
 from magpie_hub.engines.base import Sampling
+from magpie_hub.errors import RunError
 from magpie_hub.spec.model import Responses, Spec
 
 if TYPE_CHECKING:
@@ -67,13 +68,11 @@ def resolve(spec: Spec, *, date: str) -> Pins:
     path = weights(spec)
     if path is None:
         source = sources.inline(spec.generator.model, engine.chat_template or "")
-        revision = f"{engine.name}"
     else:
         source = sources.load(str(path))
-        revision = hub.split_model(spec.generator.model)[1] or hub.revision_of(path)
     texts = prefix.derive(source, date=date)
     return Pins(
-        revision=revision,
+        revision=_revision(spec, path),
         prefix=texts.prefix,
         post_query=texts.post_query,
         ends=tuple(dict.fromkeys([*texts.end_of_turn, *filter(None, [source.eos_token])])),
@@ -81,6 +80,24 @@ def resolve(spec: Spec, *, date: str) -> Pins:
         responses=_sampling(spec.responses, source.generation_config),
         warnings=texts.warnings,
     )
+
+
+def check_revision(spec: Spec, pins: Pins, path: Path | None) -> None:
+    """Raise RunError where the weights are no longer those that the run began with."""
+    found = _revision(spec, path)
+    if found != pins.revision:
+        raise RunError(
+            f"`generator.model`: the run was made with the weights `{pins.revision}`, now they are"
+            f" `{found}` (`{path}`); rows of two populations are never mixed",
+            hint="put the weights back, or start another run with --run DIR",
+        )
+
+
+def _revision(spec: Spec, path: Path | None) -> str:
+    """Return the revision of the weights: as the spec pins it, else by the file's content."""
+    if path is None:
+        return spec.generator.engine.name
+    return hub.split_model(spec.generator.model)[1] or hub.revision_of(path)
 
 
 def _controls(source: "TemplateSource", ends: tuple[str, ...]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 def write_file(path: Path, write: Callable[[Path], None]) -> None:
     """Let `write` fill a file beside `path`, then put it in place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     beside = path.with_name(path.name + ".tmp")
     try:
         write(beside)
@@ -33,6 +33,14 @@ def write_text(path: Path, text: str) -> None:
         beside.write_bytes(text.encode())
 
     write_file(path, write)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it; also the names of new ones are on the disk then."""
+    if not path.exists():
+        make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+        sync(path.parent)
 
 
 def sync(path: Path) -> None:
@@ -66,7 +74,10 @@ def fresh(folder: Path) -> Path:
 
 
 def swap(folder: Path) -> None:
-    """Put what `fresh` gave in the place of `folder`; readers see the old or the new content."""
+    """Put what `fresh` gave in the place of `folder`.
+
+    Readers see the old content, for an instant between two renames none, then the new one.
+    """
     new, old = beside(folder, "new"), beside(folder, "old")
     for path in sorted(new.rglob("*")):
         sync(path)

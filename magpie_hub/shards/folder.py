@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from magpie_hub import records
 from magpie_hub.errors import RunError, ShardError
 from magpie_hub.records import INSTRUCTIONS, RESPONSES, Unit
-from magpie_hub.shards.files import sha256, write_text
+from magpie_hub.shards.files import make_folder, sha256, write_text
 from magpie_hub.shards.journal import Journal
 
 if TYPE_CHECKING:
@@ -80,7 +80,9 @@ class RunFolder:
     def save(self, state: Mapping[str, object]) -> None:
         """Write run.json."""
         text = json.dumps({"format": FORMAT, **state}, ensure_ascii=False, indent=2)
-        write_text(self.path / "run.json", text + "\n")
+        path = self.path / "run.json"
+        if not path.exists() or path.read_bytes() != f"{text}\n".encode():
+            write_text(path, text + "\n")
 
     def units(self) -> list[Unit]:
         """Return the units of the run."""
@@ -98,7 +100,7 @@ class RunFolder:
                 f" `{next(self._strangers())}`",
                 hint="name another folder with --run",
             )
-        self.path.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path)
         descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
             try:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from magpie_hub.errors import ShardError
+from magpie_hub.shards.files import make_folder, sync
 
 Entry = dict[str, Any]
 
@@ -30,7 +31,7 @@ class Journal:
         labels: what the journal is part of, kept as its first line. Raises ShardError where a
         line before the last is damaged, or the labels are others.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         self.path = path
         found, length = read(path)
         if found and found[0] != labels:
@@ -45,6 +46,7 @@ class Journal:
         self._synced = time.monotonic()
         if not found:
             self.append(dict(labels))
+            sync(path.parent)
 
     def append(self, entry: Entry) -> None:
         """Write one entry; when this returns, a kill of the process does not lose it."""

@@ -56,19 +56,23 @@ def read_shard(path: Path, schema: pa.Schema, labels: Mapping[str, object]) -> p
     carries other labels, which means that it was made for another run, unit or stage.
     """
     try:
-        file = pq.ParquetFile(path, page_checksum_verification=True)
-        table = file.read()
+        with path.open("rb") as opened:
+            file = pq.ParquetFile(opened, page_checksum_verification=True)
+            table = file.read()
+            found = json.loads((file.metadata.metadata or {}).get(KEY, b"{}"))
     except FileNotFoundError:
         raise ShardError(
             f"`{path}` is missing; a later stage says that it was finished",
             hint="restore the file from a copy, or start over in another folder with --run",
         ) from None
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, ValueError, OSError) as error:
+        # What the system refuses, such as the right to read, is no damage of the file.
+        if isinstance(error, OSError) and error.errno:
+            raise
         raise ShardError(
             f"`{path}` is not a whole Parquet file: {str(error).splitlines()[0]}",
             hint="remove the file and run the same command: its rows are made again",
         ) from error
-    found = json.loads((file.metadata.metadata or {}).get(KEY, b"{}"))
     strange = {name: found.get(name) for name in labels if found.get(name) != labels[name]}
     if strange:
         expected = {name: labels[name] for name in strange}

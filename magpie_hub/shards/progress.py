@@ -63,12 +63,12 @@ def _stage(folder: RunFolder, stage: str, of: int) -> Progress:
     rows, tokens, seconds = 0, 0, 0.0
     rejected: Counter[str] = Counter()
     for unit in folder.units():
+        # Read first: a journal goes only once its shard is there, so no row is missed.
+        found = read(folder.journal(stage, unit))[0][1:]
         if folder.finished(stage, unit):
             table = folder.read(stage, unit, COLUMNS[stage])
             rejected.update(r for r in table["rejection"].to_pylist() if r is not None)
             found = table.select(["completion_tokens", "seconds"]).to_pylist()
-        else:
-            found = read(folder.journal(stage, unit))[0][1:]
         rows += len(found)
         tokens += sum(row["completion_tokens"] for row in found)
         seconds += sum(row["seconds"] for row in found)

@@ -1,0 +1,39 @@
+"""Small runs on the scripted engine, for tests that need something real to look at."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from magpie_hub.run.generation import generate
+from magpie_hub.run.tagging import tag
+from magpie_hub.shards.folder import RunFolder
+from magpie_hub.spec.load import load
+from magpie_hub.spec.model import Spec
+
+
+def spec_file(folder: Path, rows: int = 60, **changes: Any) -> Path:
+    """Write a spec for the scripted engine into `folder` and return its path."""
+    path = folder / "tiny.yaml"
+    spec = {
+        "repo": "org/tiny",
+        "generator": {"model": "scripted", "engine": "scripted"},
+        "instructions": {"rows": rows},
+        "configs": {"filtered": {"filter": "finished", "default": True}},
+    }
+    path.write_text(yaml.safe_dump(spec | changes))
+    return path
+
+
+def finished_run(folder: Path, rows: int = 60, **changes: Any) -> tuple[Spec, RunFolder]:
+    """Make a run that is generated and tagged, and return it with its spec."""
+    spec = load(str(spec_file(folder, rows, **changes)))
+    run = RunFolder(folder / "run")
+    with run.lock():
+        generate(spec, run, quiet, print)
+        tag(spec, run, quiet, print)
+    return spec, run
+
+
+def quiet(stage: str, done: int, total: int, tokens: int) -> None:
+    """Take a report of progress and say nothing."""
