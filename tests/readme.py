@@ -1,9 +1,10 @@
-"""The README's generated block: `python -m tests.readme` rewrites it, `test_docs` checks it.
+"""The README's generated blocks: `python -m tests.readme` rewrites them, `test_docs` checks them.
 
-The block stands between two comments and shows every command with its own help. Everything else
-in the README is written by hand and is not touched.
+A block stands between two comments: `commands` shows every command with its own help,
+`benchmarks` what the benchmarks last found. Everything else in the README is written by hand.
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import click
 from magpie_hub.cli import main
 
 README = Path(__file__).resolve().parents[1] / "README.md"
-BEGIN, END = "<!-- commands -->\n", "<!-- /commands -->\n"
+RESULTS = Path(__file__).parent / "benchmarks" / "results"
 
 
 def helps() -> dict[str, str]:
@@ -26,8 +27,8 @@ def helps() -> dict[str, str]:
     return found
 
 
-def block() -> str:
-    """Return what belongs between the two comments: a table, then every help."""
+def commands() -> str:
+    """Return a table of the commands, then every help."""
     group = click.Context(main, info_name="magpie-hub")
     rows = [
         f"| `{name}` | {main.get_command(group, name).get_short_help_str(limit=100)} |"
@@ -38,15 +39,38 @@ def block() -> str:
     return f"\n{table}\n\n<details><summary>Every option</summary>\n\n{texts}\n\n</details>\n\n"
 
 
-def with_block(text: str) -> str:
-    """Return the README `text` with its block made anew.
+def benchmarks() -> str:
+    """Return a table of the results that are kept in `tests/benchmarks/results/`."""
+    rows = ["| benchmark | ours | beside it | ratio | goal | met | machine, date |"]
+    rows.append("| --- | ---: | ---: | ---: | --- | --- | --- |")
+    for path in sorted(RESULTS.glob("*.json")):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        goal = dict(found["goal"])
+        of = goal.pop("of")
+        bounds = ", ".join(f"{of} {bound.replace('_', ' ')} {value}" for bound, value in goal.items())
+        rows.append(
+            f"| `{found['name']}`, {found['unit']} | {found['ours']} | {found['theirs']} |"
+            f" {found['ratio']} | {bounds} | {'yes' if found['met'] else 'no'} |"
+            f" {found['machine']}, {found['date']} |"
+        )
+    return "\n" + "\n".join(rows) + "\n\n"
 
-    Raises ValueError where one of the two comments is missing.
+
+BLOCKS = {"commands": commands, "benchmarks": benchmarks}
+
+
+def with_blocks(text: str) -> str:
+    """Return the README `text` with its blocks made anew.
+
+    Raises ValueError where a block's comments are missing.
     """
-    before, rest = text[: text.index(BEGIN)], text[text.index(BEGIN) :]
-    return before + BEGIN + block() + rest[rest.index(END) :]
+    for name, block in BLOCKS.items():
+        begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->\n"
+        before, rest = text[: text.index(begin)], text[text.index(begin) :]
+        text = before + begin + block() + rest[rest.index(end) :]
+    return text
 
 
 if __name__ == "__main__":
-    README.write_text(with_block(README.read_text(encoding="utf-8")), encoding="utf-8")
-    print(f"wrote the commands of {README.name}", file=sys.stderr)
+    README.write_text(with_blocks(README.read_text(encoding="utf-8")), encoding="utf-8")
+    print(f"wrote the generated blocks of {README.name}", file=sys.stderr)

@@ -14,16 +14,22 @@ def test_every_command_has_help():
 
 
 def test_the_readme_shows_every_command():
-    """The generated block is current; `uv run python -m tests.readme` rewrites it."""
+    """The generated blocks are current; `uv run python -m tests.readme` rewrites them."""
     text = readme.README.read_text(encoding="utf-8")
-    assert readme.with_block(text) == text
+    assert readme.with_blocks(text) == text
     assert [name for name in readme.helps() if f"Usage: magpie-hub {name} " not in text] == []
 
 
 def test_a_stale_block_is_caught():
-    """A block that lacks the commands is rewritten, and what stands around it is kept."""
-    stale = f"# title\n{readme.BEGIN}old\n{readme.END}end\n"
-    assert readme.with_block(stale) == f"# title\n{readme.BEGIN}{readme.block()}{readme.END}end\n"
+    """A block that is old is rewritten, and what stands around it is kept."""
+    form = "# title\n{}between\n{}end\n"
+    blocks = [
+        (f"<!-- {name} -->\n", block(), f"<!-- /{name} -->\n")
+        for name, block in readme.BLOCKS.items()
+    ]
+    stale = form.format(*(f"{begin}old\n{end}" for begin, _, end in blocks))
+    fresh = form.format(*("".join(block) for block in blocks))
+    assert readme.with_blocks(stale) == fresh
 
 
 def test_ci_runs_the_first_two_lines_of_the_readme():

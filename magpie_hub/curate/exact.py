@@ -2,7 +2,7 @@
 
 Normal form: Unicode NFKC, case folded, white space folded to single blanks, outer white space and
 trailing punctuation dropped; `C`, `C#` and `C++` differ, and so do `5` and `5%`. Knows only texts
-and their indices; holds a hash of 16 bytes a text, never the text.
+and their indices; holds a hash of 16 bytes a text (130 bytes of memory), never the text.
 """
 
 import unicodedata

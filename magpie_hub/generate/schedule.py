@@ -81,7 +81,7 @@ class Schedule:
         """Return the next request, or None if there is none before a completion comes in."""
         while self._answers:
             unit, index, text = self._answers.popleft()
-            # A journal can hold a unit's last answer: then it was finished before anything is asked.
+            # What a journal held may have finished the unit before any of its answers is asked.
             if unit in self._kept and index not in self._done.get((RESPONSES, unit), {}):
                 return self._answer.request(index, text, Key(RESPONSES, unit, index))
         for unit, index in self._draws:

@@ -55,7 +55,7 @@ def check(destination: Path) -> None:
         )
     ours = _listed(destination)
     for path in destination.rglob("*"):
-        if path.is_file() and str(path.relative_to(destination)) not in ours:
+        if not path.is_dir() and str(path.relative_to(destination)) not in ours:
             raise TargetError(
                 f"`{path}` is no part of a release; expected a new or empty folder, or one that"
                 f" holds what its {MANIFEST} lists and nothing else",

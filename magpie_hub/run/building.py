@@ -9,10 +9,11 @@ No engine is opened here. What is built is a pure function of the spec and the s
 
 import importlib.metadata
 import json
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from magpie_hub import bundled, records
 from magpie_hub.curate.funnel import Funnel
@@ -22,6 +23,9 @@ from magpie_hub.shards.files import fresh, swap, write_text
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.spec.model import Spec
 from magpie_hub.spec.snapshot import public
+
+if TYPE_CHECKING:
+    from magpie_hub.card.render import ConfigCard
 
 LIBRARIES = ("magpie-hub", "datasets", "pyarrow", "numpy", "jinja2")
 """What the bytes of a release depend on besides the spec and the shards."""
@@ -42,40 +46,44 @@ def build(spec: Spec, folder: RunFolder, report: Report, warn: Warn) -> Built:
     then stays as it was.
     """
     from magpie_hub.card import facts, render
-    from magpie_hub.shards.parquet import write_release
 
     folder.state()
     pins = begin(spec, folder, warn)
-    magpie = bundled.builder_module().Magpie
     place = folder.path / "build"
     new = fresh(place)
-    configs = spec.active_configs
-    funnels: dict[str, Funnel] = {}
-    measured: dict[str, facts.ConfigFacts] = {}
-    cards: list[render.ConfigCard] = []
-    for done, (name, config) in enumerate(configs.items(), 1):
-        builder = magpie(config_name=name, data_dir=folder.path)
-        schema = records.arrow_schema(records.columns("sft"))
-        write_release(new / name, "train", builder.tables(), schema)
-        funnels[name], measured[name] = builder.funnel, facts.measure(new / name)
-        cards.append(
-            render.ConfigCard(
-                name=name,
-                default=name == spec.default_config,
-                filter=config.filter,
-                rules=tuple(str(rule) for rule in builder.rules),
-                funnel=builder.funnel,
-                facts=measured[name],
-            )
-        )
-        report("build", done, len(configs), 0)
-    written = public(folder.state()["spec"])
-    card = render.render(written, pins.to_json(), cards)
-    write_text(new / "README.md", card)
+    cards = []
+    for done, name in enumerate(spec.active_configs, 1):
+        cards.append(_config(spec, folder, name, new / name))
+        report("build", done, len(spec.active_configs), 0)
+    page = render.render(public(folder.state()["spec"]), pins.to_json(), cards)
+    write_text(new / "README.md", page)
     swap(place)
-    shown = json.dumps(facts.as_json(measured), ensure_ascii=False, indent=2) + "\n"
+    measured = facts.as_json({card.name: card.facts for card in cards})
+    shown = json.dumps(measured, ensure_ascii=False, indent=2) + "\n"
     write_text(folder.path / "card" / "facts.json", shown)
-    return Built(place, funnels)
+    return Built(place, {card.name: card.funnel for card in cards})
+
+
+def _config(spec: Spec, folder: RunFolder, name: str, place: Path) -> "ConfigCard":
+    """Write a config's Parquet files into `place` and return what the card says of it."""
+    from magpie_hub.card.facts import measure
+    from magpie_hub.card.render import ConfigCard
+    from magpie_hub.shards.parquet import write_release
+
+    magpie = bundled.builder_module().Magpie
+    # The release takes the builder's tables as they come; datasets' cache has no part in it.
+    with tempfile.TemporaryDirectory() as cache:
+        builder = magpie(cache, config_name=name, data_dir=folder.path)
+        schema = records.arrow_schema(records.columns("sft"))
+        write_release(place, "train", builder.tables(), schema)
+    return ConfigCard(
+        name=name,
+        default=name == spec.default_config,
+        filter=spec.active_configs[name].filter,
+        rules=tuple(str(rule) for rule in builder.rules),
+        funnel=builder.funnel,
+        facts=measure(place),
+    )
 
 
 def publish(spec: Spec, folder: RunFolder, built: Built, target: Path) -> tuple[Path, bool]:

@@ -69,7 +69,7 @@ def fresh(folder: Path) -> Path:
     new = beside(folder, "new")
     if new.exists():
         shutil.rmtree(new)
-    new.mkdir(parents=True)
+    make_folder(new)
     return new
 
 

@@ -1,4 +1,4 @@
-"""Bad input gets one `error:` line that names place and value, one `hint:` line, and exit code 1."""
+"""Bad input gets one `error:` line that names place and value, one `hint:` line, and exit 1."""
 
 import os
 import shutil

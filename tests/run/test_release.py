@@ -110,7 +110,7 @@ def test_an_unchanged_release_is_left_alone(tmp_path: Path) -> None:
 def test_an_empty_config_fails_with_its_funnel_and_the_last_build_stays(tmp_path: Path) -> None:
     """Where every response was cut, `filtered` cannot be built; what was built before stays."""
     spec, folder = finished_run(tmp_path, 30, responses={"max_tokens": 2})
-    with pytest.raises(BuildError, match="`filtered` ends empty: drawn 30, .*left 0"):
+    with pytest.raises(BuildError, match=r"`filtered` ends empty: drawn 30, .*left 0"):
         build(spec, folder, quiet, print)
     assert not (folder.path / "build").exists()
 

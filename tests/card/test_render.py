@@ -1,0 +1,221 @@
+"""The page: text stays text, readers find the metadata, and nothing unmeasured is said."""
+
+import re
+import shutil
+from dataclasses import replace
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from datasets import Features
+from datasets.utils.metadata import MetadataConfigs
+from huggingface_hub import DatasetCardData
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from magpie_hub import bundled, records
+from magpie_hub.card import render
+from magpie_hub.card.facts import measure
+from magpie_hub.curate.funnel import funnel
+from magpie_hub.errors import CardError
+from tests.card.reading import MARKDOWN, fences, front, shape
+
+SPEC = {
+    "repo": "org/tiny",
+    "license": "apache-2.0",
+    "seed": 0,
+    "generator": {"model": "org/m", "engine": {"name": "scripted"}},
+    "instructions": {
+        "rows": 1200,
+        "max_tokens": 64,
+        "sampling": [{"temperature": 1.0, "top_p": 0.99, "weight": 1}],
+    },
+}
+PINS = {
+    "revision": "5fcb290",
+    "prefix": "<user>",
+    "responses": {"temperature": 0.0, "top_p": 1.0, "max_tokens": 64},
+}
+HOSTILE = [
+    "# Heading\n\n- item\n\n> quote",
+    "<script>alert(1)</script>",
+    "</details></table><h1>x</h1>",
+    "---\nlicense: mit\n---\n",
+    "{{ 7*7 }} {% include 'x' %} {# #}",
+    "a | b | c\n| --- | --- |\n| d | e |",
+    "```\n# out\n```\n~~~~\n``````",
+    "`x` ``y`` ` z",
+    "[a](javascript:alert(1)) ![b](http://x/y.png) *c* __d__ &lt;e&gt; $f$",
+    "line\r\nline\x0b\x0cline\u2028line",
+]
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory, row):
+    """The facts of three rows as a config's card, with the first row's texts given."""
+    numbers = iter(range(10_000))
+
+    def make(user="Why?", assistant="Because.", **changes):
+        folder = tmp_path_factory.mktemp(f"config{next(numbers)}")
+        rows = [row(user, assistant), row(finish_reason="length"), row(language="DE")]
+        schema = records.arrow_schema(records.columns("sft"))
+        pq.write_table(pa.Table.from_pylist(rows, schema), folder / "train-00000-of-00001.parquet")
+        steps = funnel(1200, [("instruction", "empty", 1190), ("filter", "language == EN", 7)])
+        card = render.ConfigCard("raw", True, None, (), steps, measure(folder))
+        return replace(card, **changes)
+
+    return make
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_rows_text_stays_text(config, text):
+    """Whatever a row says, the page has the same parts, and the block holds the text verbatim."""
+    card = render.render(SPEC, PINS, [config(text, text)])
+    plain = render.render(SPEC, PINS, [config()])
+
+    assert shape(card) == shape(plain)
+    lines = text.replace("\r\n", "\n")
+    assert fences(card)[2:4] == [lines if lines.endswith("\n") else lines + "\n"] * 2
+    assert front(card) == front(plain) | {"dataset_info": front(card)["dataset_info"]}
+
+
+PIECES = ["`", "```", "~~~", "\n", "|", "<b>", "</details>", "{{", "}}", "---", "#", "*", "\\", "a"]
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(text=st.lists(st.sampled_from(PIECES), min_size=1).map("".join))
+def test_any_text_stays_text(config_once, text):
+    """Pieces of markup in any order change nothing but the content of their block."""
+    plain, card = config_once
+    messages = [{"content": text}, {"content": text}]
+    facts = replace(card.facts, sample={**card.facts.sample, "messages": messages})
+    page = render.render(SPEC, PINS, [replace(card, facts=facts)])
+
+    assert shape(page) == plain
+    assert fences(page)[2].rstrip("\n") == text.rstrip("\n")
+
+
+@pytest.fixture(scope="module")
+def config_once(config):
+    """A config's card, and the shape of the page that it alone makes."""
+    card = config()
+    return shape(render.render(SPEC, PINS, [card])), card
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_other_texts_stay_text(config, text):
+    """A licence, model, prefix, engine, reason or language that is markup is shown as written."""
+    card = config()
+    counts = {"language": {text: 3}, "finish_reason": {"stop": 3}}
+    facts = replace(card.facts, counts=counts, engines=((text, text, ""),))
+    spec = SPEC | {"license": text, "generator": {"model": text, "engine": {"name": "scripted"}}}
+    pins = PINS | {"revision": text, "prefix": text}
+
+    steps = funnel(10, [(text, text, 7)])
+    page = render.render(spec, pins, [replace(card, facts=facts, filter=text, funnel=steps)])
+
+    usual = replace(card.facts, counts=counts | {"language": {"EN": 3}})
+    steps = funnel(10, [("filter", "x", 7)])
+    plain = replace(card, facts=usual, filter="finished", funnel=steps)
+    expected = render.render(SPEC, PINS, [plain])
+    assert shape(page) == shape(expected)
+    assert front(page)["license"] == text
+    assert yaml.safe_load(fences(page)[-2])["license"] == text
+
+
+@pytest.mark.parametrize("text", ["a", "`", "``a`", " a", "<b>", "a\nb", "x | y", "\\", "&amp;"])
+def test_inline_and_code_in_a_table_cell(text):
+    """Both show the text, its white space folded, in one cell."""
+    table = f"| a | b |\n| --- | --- |\n| {render.inline(text)} | {render.code(text)} |\n"
+    cells = [token for token in MARKDOWN.parse(table) if token.type == "inline"][2:]
+
+    assert ["".join(child.content for child in cell.children) for cell in cells] == [
+        " ".join(text.split()),
+        re.sub(r"\s+", " ", text),
+    ]
+    assert [child.type for child in cells[1].children] == ["code_inline"]
+
+
+def test_front_matter(config):
+    """Values that YAML might take for something else come back as they were."""
+    spec = SPEC | {"license": "no", "repo": "org/1.0"}
+    read = front(render.render(spec, PINS, [config(name="on"), config(name="2024", default=False)]))
+
+    assert (read["license"], read["pretty_name"]) == ("no", "1.0")
+    assert read["language"] == ["de", "en"]
+    configs = MetadataConfigs.from_dataset_card_data(DatasetCardData(**read))
+    assert {name: entry["data_files"] for name, entry in configs.items()} == {
+        name: [{"split": "train", "path": f"{name}/train-*"}] for name in ("on", "2024")
+    }
+    assert configs.get_default_config_name() == "on"
+    (on, _) = read["dataset_info"]
+    assert Features._from_yaml_list(on["features"]).arrow_schema == records.arrow_schema(
+        records.columns("sft")
+    )
+    assert "license" not in front(render.render(SPEC | {"license": None}, PINS, [config()]))
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (999, "n<1K"),
+        (1000, "1K<n<10K"),
+        (300_000, "100K<n<1M"),
+        (200_000_000, "100M<n<1B"),
+        (10**9, "1B<n<10B"),
+    ],
+)
+def test_size_categories(config, rows, expected):
+    """The largest config decides the Hub's size category, up to the most rows of a spec."""
+    card = config()
+    large = replace(card, facts=replace(card.facts, rows=rows))
+    assert render.front_matter(SPEC, [card, large])["size_categories"] == [expected]
+
+
+def test_a_language_of_few_rows_is_not_stated(config):
+    """One row in a hundred names a language of the dataset; one in two hundred does not."""
+    card = config()
+    counts = {"language": {"EN": 196, "DE": 2, "FR": 1, "none": 1}, "finish_reason": {}}
+    many = replace(card, facts=replace(card.facts, rows=200, counts=counts))
+    assert render.front_matter(SPEC, [many])["language"] == ["de", "en"]
+
+
+def test_the_share_of_cut_answers(config):
+    """A cut answer is a limit that the card tells; without one it tells none."""
+    card = config()
+    assert "33.3 % of the responses in `raw` were cut at 64 tokens" in render.render(
+        SPEC, PINS, [card]
+    )
+    whole = replace(card.facts, counts=card.facts.counts | {"finish_reason": {"stop": 3}})
+    assert "were cut" not in render.render(SPEC, PINS, [replace(card, facts=whole)])
+
+
+def test_twice_the_same(config):
+    """The same facts give the same bytes."""
+    first, second = (render.render(SPEC, PINS, [config()]) for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "text", "fault"),
+    [
+        ("funnel.md.jinja", 12, "{{ configs[0].funnel.median }}", "median"),
+        ("dataset.md.jinja", 92, "{{ gpu_hours }}", "'gpu_hours' is undefined"),
+        ("statistics.md.jinja", 18, "{{ oops", "unexpected end of template"),
+        ("provenance.md.jinja", 19, "{% include 'none.jinja' %}", "none.jinja"),
+    ],
+)
+def test_what_was_not_measured_cannot_be_said(
+    config, tmp_path, monkeypatch, file, line, text, fault
+):
+    """A name that is not there is an error with the template that asks for it, and the line."""
+    cards = shutil.copytree(bundled.cards(), tmp_path / "cards")
+    (cards / file).write_text((cards / file).read_text() + text)
+    monkeypatch.setattr(bundled, "cards", lambda: cards)
+
+    with pytest.raises(CardError) as caught:
+        render.render(SPEC, PINS, [config()])
+
+    assert caught.value.message.startswith(f"{file}:{line}: ")
+    assert fault in caught.value.message
