@@ -101,7 +101,7 @@ SFT = (
         "language",
         "string",
         "tag",
-        "Language of the instruction, upper-case ISO 639-1.",
+        "Language of the instruction, upper-case ISO 639-1 (639-3 where that has none).",
         "language",
     ),
     Field("uuid", "string", "provenance", "Names the draw; the same for a repeated run.", "uuid"),

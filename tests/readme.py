@@ -18,7 +18,7 @@ RESULTS = Path(__file__).parent / "benchmarks" / "results"
 
 def helps() -> dict[str, str]:
     """Return each command's help as a terminal of 100 columns shows it, "" where it has none."""
-    group = click.Context(main, info_name="magpie-hub")
+    group = click.Context(main, info_name="magpie-hub", **main.context_settings)
     found = {}
     for name in main.list_commands(group):
         command = main.get_command(group, name)
@@ -29,7 +29,7 @@ def helps() -> dict[str, str]:
 
 def commands() -> str:
     """Return a table of the commands, then every help."""
-    group = click.Context(main, info_name="magpie-hub")
+    group = click.Context(main, info_name="magpie-hub", **main.context_settings)
     rows = [
         f"| `{name}` | {main.get_command(group, name).get_short_help_str(limit=100)} |"
         for name in main.list_commands(group)
@@ -47,7 +47,7 @@ def benchmarks() -> str:
         found = json.loads(path.read_text(encoding="utf-8"))
         goal = dict(found["goal"])
         of = goal.pop("of")
-        bounds = ", ".join(f"{of} {bound.replace('_', ' ')} {value}" for bound, value in goal.items())
+        bounds = ", ".join(f"{of} {name.replace('_', ' ')} {goal[name]}" for name in goal)
         rows.append(
             f"| `{found['name']}`, {found['unit']} | {found['ours']} | {found['theirs']} |"
             f" {found['ratio']} | {bounds} | {'yes' if found['met'] else 'no'} |"

@@ -7,7 +7,7 @@ the queue is filled with later instructions.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from magpie_hub.engines.base import Completion, Request
@@ -49,11 +49,11 @@ class Schedule:
         duplicate_of: Callable[[int, str], int | None],
     ) -> None:
         """Start with nothing finished; tell it what is by `resume` and `accept`."""
-        self._units = units
+        self._rows = units[-1].stop
         self._draw = draw
         self._answer = answer
         self._duplicate_of = duplicate_of
-        self._lowest = 0
+        self._unjudged = deque(units)
         self._done: dict[tuple[str, Unit], dict[int, Completion]] = {}
         self._kept: dict[Unit, dict[int, str]] = {}
         self._answers: deque[tuple[Unit, int, str]] = deque()
@@ -61,15 +61,14 @@ class Schedule:
         self._counts = {INSTRUCTIONS: 0, RESPONSES: 0}
         self._kept_rows = 0
 
-    def resume(self, unit: Unit, rows: Iterable[Instruction], *, answered: bool) -> list[Finished]:
+    def resume(self, unit: Unit, kept: dict[int, str], *, answered: bool) -> list[Finished]:
         """Take in a unit whose instruction shard is finished; call in the order of units.
 
-        answered: whether its response shard is finished too.
+        kept: its kept instructions by index. answered: whether its response shard is finished too.
         """
-        kept = {row.index: row.instruction for row in rows if row.rejection is None}
         for index, text in kept.items():
             self._duplicate_of(index, text)
-        self._lowest += 1
+        self._unjudged.remove(unit)
         self._counts[INSTRUCTIONS] += unit.stop - unit.start
         if answered:
             self._counts[RESPONSES] += len(kept)
@@ -104,30 +103,29 @@ class Schedule:
         The number of responses is an estimate until every instruction was judged: units that are
         not finished are taken to keep the share that the finished ones kept.
         """
-        drawn = self._units[-1].stop
-        judged = self._units[self._lowest - 1].stop if self._lowest else 0
-        share = self._kept_rows / judged if judged else 1.0
-        asked = self._kept_rows + round(share * (drawn - judged))
+        left = sum(unit.stop - unit.start for unit in self._unjudged)
+        share = self._kept_rows / (self._rows - left) if left < self._rows else 1.0
+        asked = self._kept_rows + round(share * left)
         return {
-            INSTRUCTIONS: (self._counts[INSTRUCTIONS], drawn),
+            INSTRUCTIONS: (self._counts[INSTRUCTIONS], self._rows),
             RESPONSES: (self._counts[RESPONSES], asked),
         }
 
     def _indices(self) -> Iterator[tuple[Unit, int]]:
-        # Read lazily, after `resume` has said where to begin.
-        for unit in self._units[self._lowest :]:
+        # Read lazily, after `resume` has said what is finished.
+        for unit in list(self._unjudged):
             for index in range(unit.start, unit.stop):
                 yield unit, index
 
     def _finish_draws(self) -> Iterator[Finished]:
-        while self._lowest < len(self._units):
-            unit = self._units[self._lowest]
+        while self._unjudged:
+            unit = self._unjudged[0]
             done = self._done.get((INSTRUCTIONS, unit), {})
             if len(done) < unit.stop - unit.start:
                 return
             del self._done[INSTRUCTIONS, unit]
             rows = [self._judge(index, done[index]) for index in range(unit.start, unit.stop)]
-            self._lowest += 1
+            self._unjudged.popleft()
             yield Finished(INSTRUCTIONS, unit, rows)
             kept = {row.index: row.instruction for row in rows if row.rejection is None}
             yield from self._ask_answers(unit, kept)

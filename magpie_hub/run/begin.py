@@ -14,9 +14,12 @@ from magpie_hub.errors import EngineError, RunError
 from magpie_hub.run.pins import Pins, resolve
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.spec.model import Spec
-from magpie_hub.spec.snapshot import fingerprint, population, snapshot
+from magpie_hub.spec.snapshot import fingerprint, population, public, snapshot
+from magpie_hub.tag import TAGS
 
 Warn = Callable[[str], None]
+UNIT_ROWS = 1000
+"""Rows of a unit; a run keeps the number that it began with."""
 
 
 def check(spec: Spec) -> None:
@@ -33,6 +36,15 @@ def check(spec: Spec) -> None:
                 f"there is no filter `{config.filter}`; expected one of `{'`, `'.join(FILTERS)}`",
                 hint="correct the name, or leave the key out to keep every answered row",
             )
+        for rule in FILTERS[config.filter] if config.filter else ():
+            for tag in TAGS.values():
+                if rule.column in tag.columns and tag.name not in spec.tags:
+                    raise spec.fault(
+                        f"configs.{name}.filter",
+                        f"the filter `{config.filter}` has the rule `{rule}`, whose column comes"
+                        f" from the tag `{tag.name}`",
+                        hint=f"add `{tag.name}` to `tags:`, or choose another filter",
+                    )
 
 
 def begin(spec: Spec, folder: RunFolder, warn: Warn) -> Pins:
@@ -43,8 +55,10 @@ def begin(spec: Spec, folder: RunFolder, warn: Warn) -> Pins:
     """
     check(spec)
     written = snapshot(spec)
-    state = folder.state() if folder.started else _new(spec, population(written), warn)
-    _compare(state["population"], population(written), folder)
+    # Where a file lies on this machine is no part of what is drawn: its content is the revision.
+    leaves = population(public(written))
+    state = folder.state() if folder.started else _new(spec, leaves, warn)
+    _compare(state["population"], leaves, folder)
     rows = spec.instructions.rows
     reached = state["growth"][-1] if state["growth"] else 0
     if rows < reached:
@@ -68,6 +82,7 @@ def _new(spec: Spec, leaves: Mapping[str, object], warn: Warn) -> dict[str, Any]
         "pins": pins.to_json(),
         "fingerprint": fingerprint({**leaves, **pins.to_json()}),
         "growth": [],
+        "unit_rows": UNIT_ROWS,
     }
 
 

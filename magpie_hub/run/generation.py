@@ -22,7 +22,6 @@ from magpie_hub.records import (
     RESPONSE_SHARD,
     RESPONSES,
     Draw,
-    Instruction,
     Unit,
     arrow_schema,
 )
@@ -31,6 +30,7 @@ from magpie_hub.run.pins import Pins, check_revision, weights
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.shards.journal import Journal
 from magpie_hub.spec.model import Spec
+from magpie_hub.spec.snapshot import public, snapshot
 
 Report = Callable[[str, int, int, int], None]
 """Told of progress: what is being made, how many are done, of how many, tokens since the start."""
@@ -76,7 +76,7 @@ def _warn_of_change(spec: Spec, folder: RunFolder, model: Engine, warn: Warn) ->
 
 
 def _schedule(spec: Spec, pins: Pins, model: Engine, units: list[Unit]) -> Schedule:
-    draw = Draw(spec.repo, spec.generator.model, pins.revision, spec.seed)
+    draw = Draw(spec.repo, public(snapshot(spec))["generator"]["model"], pins.revision, spec.seed)
     special = partial(model.encode, special=True)
     ends = [special(end) for end in pins.ends]
     stop = tuple(ids[0] for ids in ends if len(ids) == 1)
@@ -108,9 +108,8 @@ def _resume(
     """Tell the schedule of all that is finished, shards first, then journalled completions."""
     for unit in units:
         if folder.finished(INSTRUCTIONS, unit):
-            rows = (Instruction(**row) for row in folder.instructions(unit).to_pylist())
             answered = folder.finished(RESPONSES, unit)
-            journals.replace(schedule.resume(unit, rows, answered=answered))
+            journals.replace(schedule.resume(unit, folder.kept(unit), answered=answered))
     for stage in (INSTRUCTIONS, RESPONSES):
         for unit in units:
             if folder.finished(stage, unit):

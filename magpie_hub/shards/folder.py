@@ -27,12 +27,11 @@ from magpie_hub.shards.journal import Journal
 if TYPE_CHECKING:
     import pyarrow as pa
 
-UNIT_ROWS = 1000
 FORMAT = 1
 
 
-def units(growth: Sequence[int]) -> list[Unit]:
-    """Return the units of a run that grew to each of `growth` rows in turn.
+def units(growth: Sequence[int], unit_rows: int) -> list[Unit]:
+    """Return the units, of at most `unit_rows`, of a run that grew to each of `growth` in turn.
 
     No unit reaches over a point of growth, so a finished shard never changes.
     """
@@ -40,7 +39,7 @@ def units(growth: Sequence[int]) -> list[Unit]:
     start = 0
     for stop in growth:
         while start < stop:
-            end = min(start + UNIT_ROWS, stop)
+            end = min(start + unit_rows, stop)
             found.append(Unit(len(found), start, end))
             start = end
     return found
@@ -86,7 +85,8 @@ class RunFolder:
 
     def units(self) -> list[Unit]:
         """Return the units of the run."""
-        return units(self.state()["growth"])
+        state = self.state()
+        return units(state["growth"], state["unit_rows"])
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -142,6 +142,8 @@ class RunFolder:
         """Write a finished shard; its journal, which it replaces, goes."""
         from magpie_hub.shards.parquet import write_shard
 
+        if stage == RESPONSES:
+            labels["answers"] = sha256(self.shard(INSTRUCTIONS, unit))
         write_shard(self.shard(stage, unit), table, self._labels(stage, unit) | labels)
         self.journal(stage, unit).unlink(missing_ok=True)
 
@@ -159,8 +161,21 @@ class RunFolder:
         return self.read(INSTRUCTIONS, unit, records.INSTRUCTION_SHARD)
 
     def responses(self, unit: Unit) -> "pa.Table":
-        """Return a unit's response shard: one row for every kept instruction."""
-        return self.read(RESPONSES, unit, records.RESPONSE_SHARD)
+        """Return a unit's response shard: one row for every kept instruction.
+
+        It is checked against the instruction shard that it answers.
+        """
+        answers = sha256(self.shard(INSTRUCTIONS, unit))
+        return self.read(RESPONSES, unit, records.RESPONSE_SHARD, answers=answers)
+
+    def kept(self, unit: Unit) -> dict[int, str]:
+        """Return the kept instructions of a unit by their index."""
+        import pyarrow.compute as pc
+
+        drawn = self.instructions(unit)
+        rows = drawn.filter(pc.is_null(drawn["rejection"]))
+        texts = rows["instruction"].to_pylist()
+        return dict(zip(rows["index"].to_pylist(), texts, strict=True))
 
     def answered(self, unit: Unit) -> "pa.Table":
         """Return the kept instructions of a unit zipped with their responses.

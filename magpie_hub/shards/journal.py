@@ -1,7 +1,7 @@
 """The journal of a unit in progress: one checksummed line for every finished completion.
 
-A line is one write(), so a kill loses only requests in flight; the file is fsynced once a
-second, so a power cut loses at most the last second. A torn last line is the expected trace of
+A line is one write(), so a kill loses only requests in flight; a second later at the latest it
+is fsynced, so a power cut loses at most the last second. A torn last line is the expected trace of
 a kill and is dropped; damage anywhere else is an error. Knows nothing of what an entry means.
 
     5b0d9e13 63 {"run":"0c5e...","stage":"instructions","unit":1}
@@ -10,7 +10,7 @@ a kill and is dropped; damage anywhere else is an error. Knows nothing of what a
 
 import json
 import os
-import time
+import threading
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +20,8 @@ from magpie_hub.errors import ShardError
 from magpie_hub.shards.files import make_folder, sync
 
 Entry = dict[str, Any]
+SYNC_AFTER = 1.0
+"""Seconds after which an entry is on the disk at the latest."""
 
 
 class Journal:
@@ -43,13 +45,20 @@ class Journal:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.ftruncate(self._file, length)
         self._length = length
-        self._synced = time.monotonic()
+        self._timer: threading.Timer | None = None
+        self._fault: OSError | None = None
+        self._closing = threading.Lock()
         if not found:
             self.append(dict(labels))
             sync(path.parent)
 
     def append(self, entry: Entry) -> None:
-        """Write one entry; when this returns, a kill of the process does not lose it."""
+        """Write one entry; when this returns, a kill of the process does not lose it.
+
+        Within a second it is on the disk; where that fails, the next call raises what went wrong.
+        """
+        if self._fault is not None:
+            raise self._fault
         line = _line(entry)
         try:
             # A short write is what a full disk gives: the torn line must not stay in the middle.
@@ -60,15 +69,32 @@ class Journal:
             error.filename = error.filename or str(self.path)
             raise
         self._length += len(line)
-        now = time.monotonic()
-        if now - self._synced >= 1:
-            os.fsync(self._file)
-            self._synced = now
+        if self._timer is None:
+            self._timer = threading.Timer(SYNC_AFTER, self._sync)
+            self._timer.daemon = True
+            self._timer.start()
 
     def close(self) -> None:
         """Bring the file to the disk and close it."""
-        os.fsync(self._file)
-        os.close(self._file)
+        with self._closing:
+            if self._timer is not None:
+                self._timer.cancel()
+            try:
+                os.fsync(self._file)
+            finally:
+                os.close(self._file)
+                self._file = -1
+
+    def _sync(self) -> None:
+        # What is appended from here on starts a timer of its own.
+        self._timer = None
+        with self._closing:
+            try:
+                if self._file >= 0:
+                    os.fsync(self._file)
+            except OSError as error:
+                error.filename = str(self.path)
+                self._fault = error
 
 
 def read(path: Path) -> tuple[list[Entry], int]:

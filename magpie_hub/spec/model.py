@@ -15,6 +15,8 @@ from magpie_hub.errors import SpecError
 from magpie_hub.spec.wording import fault, shown
 
 NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?")
+RESERVED = ("data", "figures", "README.md", "index.parquet", "release.json")
+"""What a config cannot be called: the Hub takes `data`, a release the others."""
 REPO = re.compile(rf"{NAME.pattern}/{NAME.pattern}")
 
 
@@ -134,11 +136,11 @@ class Spec(Section):
         if not REPO.fullmatch(self.repo) or re.search(r"--|\.\.|\.git$", self.repo):
             raise _wrong("repo", f"{shown(self.repo)} is no repository, expected `owner/name`")
         for name, config in self.configs.items():
-            if not NAME.fullmatch(name) or name == "data":
+            if not NAME.fullmatch(name) or name in RESERVED:
                 raise _wrong(
                     f"configs.{name}",
                     f"{shown(name)} is no config name, expected letters, digits, `_`, `.` and"
-                    " `-`, and not `data`, which the Hub reserves",
+                    f" `-`, and none of `{'`, `'.join(RESERVED)}`, which are taken",
                 )
             if config is False and name != "raw":
                 raise _wrong(f"configs.{name}", "`false`, expected a map: only `raw` can be off")

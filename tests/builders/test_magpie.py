@@ -20,6 +20,7 @@ from magpie_hub.records import INSTRUCTIONS, RESPONSES
 from magpie_hub.run.begin import begin
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.spec.load import load
+from magpie_hub.tag import TAGS
 from tests.making import finished_run, spec_file
 
 ENGINE = {"name": "scripted", "empty": 0.2, "duplicates": 0.2}
@@ -30,7 +31,7 @@ FAULTY = {"generator": {"model": "scripted", "engine": ENGINE}, "responses": {"m
 @pytest.fixture(scope="module", autouse=True)
 def _small_units():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("magpie_hub.shards.folder.UNIT_ROWS", 16)
+        patch.setattr("magpie_hub.run.begin.UNIT_ROWS", 16)
         yield
 
 
@@ -164,9 +165,11 @@ def test_a_changed_shard_is_not_answered_from_the_cache(copy, tmp_path):
         return builder.as_dataset("train").to_list()
 
     before, unit = prepared(), copy.units()[0]
-    table = copy.instructions(unit)
-    upper = pc.utf8_upper(table["instruction"])
-    copy.write(INSTRUCTIONS, unit, table.set_column(1, "instruction", upper))
+    tag = TAGS["language"]
+    table = copy.tags(tag.stage, unit, tag.shard)
+    lower = pc.utf8_lower(table["language"])
+    changed = table.set_column(1, "language", lower)
+    copy.write(tag.stage, unit, changed, labelled=copy.labelled(unit))
 
     assert prepared() == rows(Magpie(config_name="raw", data_dir=copy.path)) != before
 
@@ -231,7 +234,7 @@ def test_a_config_that_ends_empty(tmp_path):
 
 def test_units_of_which_nothing_is_left(tmp_path, monkeypatch):
     """Units without a kept row are no obstacle, in the first place as in the middle."""
-    monkeypatch.setattr("magpie_hub.shards.folder.UNIT_ROWS", 1)
+    monkeypatch.setattr("magpie_hub.run.begin.UNIT_ROWS", 1)
     engine = ENGINE | {"empty": 0.5}
     run = finished_run(tmp_path, 12, generator={"model": "scripted", "engine": engine})[1]
     builder = Magpie(config_name="raw", data_dir=run.path, cache_dir=str(tmp_path / "cache"))
@@ -244,9 +247,9 @@ def test_units_of_which_nothing_is_left(tmp_path, monkeypatch):
 
 def test_a_filter_without_its_tag(tmp_path):
     """A rule on a column that no tag makes names the rule, the column and the key to change."""
-    run = finished_run(tmp_path, tags=["language"])[1]
+    run = finished_run(tmp_path, tags=["language"], configs={"raw": {}})[1]
     with pytest.raises(BuildError, match="rule `instruction_length >= 16` needs") as caught:
-        list(Magpie(config_name="filtered", data_dir=run.path).tables())
+        list(Magpie(config_name="mine", data_dir=run.path, filter="finished").tables())
     assert "`tags:`" in caught.value.hint
 
     table = pa.concat_tables(Magpie(config_name="raw", data_dir=run.path).tables())

@@ -128,6 +128,13 @@ TABLE = [
         "`configs.filtered.filter`: there is no filter `finnished`",
         "correct the name",
     ),
+    (
+        broken("repo:", "tags: [language]\nrepo:"),
+        "release tiny.yaml",
+        "`configs.filtered.filter`: the filter `finished` has the rule `instruction_length >= 16`",
+        "add `lengths` to `tags:`",
+    ),
+    (broken("filtered:", "README.md:"), "release tiny.yaml", "README.md", "hint: "),
     (nothing, "release smollm", "`smollm` is neither", "did you mean `smollm2`"),
     (nothing, "release nowhere.yaml", "nowhere.yaml", "magpie-hub init"),
     (not_a_gguf, "release tiny.yaml", "model.gguf", "download the file again"),

@@ -3,7 +3,7 @@
 A unit has two indices here, and an instruction's text is given as a list: `TEXTS[index]`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from hypothesis import example, given
@@ -14,7 +14,7 @@ from magpie_hub.engines.base import Completion, Sampling
 from magpie_hub.generate.instructions import Instructions
 from magpie_hub.generate.responses import Responses
 from magpie_hub.generate.schedule import Finished, Key, Schedule
-from magpie_hub.records import INSTRUCTIONS, RESPONSES, Draw, Unit
+from magpie_hub.records import INSTRUCTIONS, RESPONSES, Draw, Instruction, Response, Unit
 
 CELL = Sampling(1.0, 1.0, 8)
 DRAW = Draw("org/x", "org/m", "rev", seed=0)
@@ -107,7 +107,7 @@ def test_resume_leaves_out_what_is_finished():
     (done,) = [d for key in ask(first, 2) for d in first.accept(key, completion(key, TEXTS))]
 
     plan = schedule()
-    assert plan.resume(U0, done.rows, answered=True) == []
+    assert plan.resume(U0, kept_of(done.rows), answered=True) == []
     assert plan.progress() == {INSTRUCTIONS: (2, 6), RESPONSES: (1, 3)}
     assert ask(plan) == [drawn(U1, 2), drawn(U1, 3), drawn(U2, 4), drawn(U2, 5)]
     (done,) = [
@@ -119,7 +119,7 @@ def test_resume_leaves_out_what_is_finished():
 def test_resume_of_a_unit_with_nothing_to_answer():
     """A kill between the two shards of a unit that kept nothing is made good at once."""
     plan = schedule()
-    assert [(f.stage, f.unit, f.rows) for f in plan.resume(U0, [], answered=False)] == [
+    assert [(f.stage, f.unit, f.rows) for f in plan.resume(U0, {}, answered=False)] == [
         (RESPONSES, U0, [])
     ]
 
@@ -172,6 +172,11 @@ class Walk:
         return self
 
 
+def kept_of(rows: Sequence[Instruction | Response]) -> dict[int, str]:
+    """Return the kept instructions of a finished unit, as the run folder gives them."""
+    return {row.index: row.instruction for row in rows if row.rejection is None}
+
+
 def resumed(before: Walk, rows: int, lost: int) -> Walk:
     """Return a new walk told of what a killed one left behind, as `run` tells it.
 
@@ -183,7 +188,9 @@ def resumed(before: Walk, rows: int, lost: int) -> Walk:
     walk.shards = dict(kept)
     for (stage, unit), shard in sorted(kept.items(), key=lambda item: item[0][1].number):
         if stage == INSTRUCTIONS:
-            walk.keep(walk.plan.resume(unit, shard.rows, answered=(RESPONSES, unit) in kept))
+            walk.keep(
+                walk.plan.resume(unit, kept_of(shard.rows), answered=(RESPONSES, unit) in kept)
+            )
     journalled = [key for key in before.accepted if (key.stage, key.unit) not in kept]
     for stage in (INSTRUCTIONS, RESPONSES):
         for key in sorted((k for k in journalled if k.stage == stage), key=lambda k: k.unit.number):

@@ -115,6 +115,22 @@ def test_an_empty_config_fails_with_its_funnel_and_the_last_build_stays(tmp_path
     assert not (folder.path / "build").exists()
 
 
+@pytest.mark.parametrize("lost", ["instructions", "instructions and responses"])
+def test_a_removed_shard_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    """A shard that was removed from the middle of a run comes back, and the release is the same."""
+    monkeypatch.setattr("magpie_hub.run.begin.UNIT_ROWS", 20)
+    spec, folder = finished_run(tmp_path, 80)
+    first = graph.release(spec, folder, tmp_path / "dist", quiet, print)
+    unit = folder.units()[1]
+    folder.shard("instructions", unit).unlink()
+    if lost == "instructions and responses":
+        folder.shard("responses/default", unit).unlink()
+    again = graph.release(spec, folder, tmp_path / "dist", quiet, print)
+    assert (first.changed, again.changed) == (True, False)
+
+
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGUSR1"])
 def test_a_signal_keeps_everything_and_exits_75(tmp_path: Path, name: str) -> None:
     """A signal ends a release at once with 75 and says how to go on; the same command does."""

@@ -1,8 +1,10 @@
 """What was journalled stays; what a kill tore is dropped; what is damaged is named."""
 
+import errno
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -177,19 +179,41 @@ except OSError:
     assert [entry["index"] for entry in opened(path)] == [*range(10), "short"]
 
 
-def test_synced_once_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first entry a second after the last sync brings the file to the disk, and closing."""
-    clock, synced, fsync = [100.0], [], os.fsync
-    monkeypatch.setattr("time.monotonic", lambda: clock[-1])
+def test_on_the_disk_within_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many entries in a row are one fsync, which comes also when nothing follows them."""
+    monkeypatch.setattr("magpie_hub.shards.journal.SYNC_AFTER", 0.2)
     journal = Journal(tmp_path / "00001.journal", LABELS)
-    monkeypatch.setattr("os.fsync", lambda file: (synced.append(clock[-1]), fsync(file)))
-    for now in (100.5, 100.9, 101.0, 101.5, 102.1):
-        clock.append(now)
-        journal.append({})
-    clock.append(102.2)
+    synced, fsync = [], os.fsync
+    monkeypatch.setattr("os.fsync", lambda file: (synced.append(time.monotonic()), fsync(file)))
+    began = time.monotonic()
+    for number in range(20):
+        journal.append({"index": number})
+    time.sleep(0.6)
+    assert len(synced) == 1
+    assert 0.1 < synced[0] - began < 0.6
+    journal.append({"index": 20})
     journal.close()
+    time.sleep(0.3)
+    assert len(synced) == 2
 
-    assert synced == [101.0, 102.1, 102.2]
+
+def test_a_failed_sync_is_told_by_the_next_append(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that fails behind a write is an error with the journal's name, not silence."""
+    monkeypatch.setattr("magpie_hub.shards.journal.SYNC_AFTER", 0.05)
+    journal = Journal(tmp_path / "00001.journal", LABELS)
+
+    def broken(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fsync", broken)
+        journal.append({"index": 0})
+        time.sleep(0.3)
+    with pytest.raises(OSError, match=r"Input/output error: .*00001\.journal"):
+        journal.append({"index": 1})
+    journal.close()
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

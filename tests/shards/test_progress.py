@@ -8,7 +8,6 @@ import pytest
 from magpie_hub.errors import RunError
 from magpie_hub.records import INSTRUCTIONS, RESPONSES
 from magpie_hub.run.generation import generate
-from magpie_hub.shards import folder as folder_module
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.shards.progress import Progress, progress, rate, seconds_for
 from magpie_hub.spec.load import load
@@ -23,7 +22,7 @@ STAGES = {
 @pytest.fixture(autouse=True)
 def small_units(monkeypatch: pytest.MonkeyPatch) -> None:
     """Units have 10 rows."""
-    monkeypatch.setattr(folder_module, "UNIT_ROWS", 10)
+    monkeypatch.setattr("magpie_hub.run.begin.UNIT_ROWS", 10)
 
 
 def test_a_finished_run(tmp_path: Path) -> None:
