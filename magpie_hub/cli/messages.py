@@ -145,7 +145,8 @@ def _pace(spent: float, made: int, left: int, tokens: int) -> str:
     parts = []
     if tokens and spent > 1:
         parts.append(f"{tokens / spent:,.0f} tokens/s")
-    if made and left > 0:
+    # The first ones to come back are the short ones: what they took says little of the rest.
+    if made * 10 >= left > 0:
         parts.append(f"{duration(spent / made * left)} left")
     return ", ".join(parts)
 

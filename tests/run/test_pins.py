@@ -1,0 +1,68 @@
+"""What is resolved of a generator once, and what happens when it is no longer the same."""
+
+from pathlib import Path
+
+import pytest
+
+from magpie_hub.engines.base import Sampling
+from magpie_hub.engines.scripted import Scripted
+from magpie_hub.errors import RunError
+from magpie_hub.run.generation import generate
+from magpie_hub.run.pins import Pins, check_revision, resolve
+from magpie_hub.shards.folder import RunFolder
+from magpie_hub.spec.load import load
+from tests.making import finished_run, quiet, spec_file
+
+
+def test_pins_of_the_scripted_engine(tmp_path: Path) -> None:
+    """Prefix, post-query and ends come from the engine's own template; JSON gives them back."""
+    pins = resolve(load(str(spec_file(tmp_path))), date="2026-01-31")
+    assert pins.prefix == ("<|im_start|>system\nYou follow a script.<|im_end|>\n<|im_start|>user\n")
+    assert pins.post_query == "<|im_end|>\n<|im_start|>assistant\n"
+    assert pins.ends == ("<|im_end|>",)
+    assert pins.responses == Sampling(0.0, 1.0, 4096)
+    assert Pins.from_json(pins.to_json()) == pins
+
+
+def test_other_weights_are_not_mixed_in(tmp_path: Path) -> None:
+    """A weight file with other content under the same name is refused, with both revisions."""
+    weights = tmp_path / "model.gguf"
+    weights.write_bytes(b"GGUF first")
+    spec = load(str(spec_file(tmp_path, generator={"model": str(weights)})))
+    pins = resolve(load(str(spec_file(tmp_path))), date="2026-01-31")
+    with pytest.raises(RunError, match=r"with the weights `scripted`, now they are `sha256:"):
+        check_revision(spec, pins, weights)
+
+
+def test_another_version_of_the_engine_is_worth_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run goes on with a newer engine; the person is told, and each row says its own version."""
+    finished_run(tmp_path, 10)
+    monkeypatch.setattr(Scripted, "version", "2")
+    folder, said = RunFolder(tmp_path / "run"), []
+    with folder.lock():
+        generate(load(str(spec_file(tmp_path, 20))), folder, quiet, said.append)
+    assert said == [
+        "the run began on scripted 1 and goes on with scripted 2; every row says its own"
+    ]
+    versions = [
+        row["gen_input_configs"]["engine_version"]
+        for unit in folder.units()
+        for row in folder.instructions(unit).to_pylist()
+    ]
+    assert versions == ["1"] * 10 + ["2"] * 10
+
+
+def test_a_model_that_was_moved_is_still_the_model(tmp_path: Path) -> None:
+    """The path of a local model is no part of a run: only what is in the file is."""
+    spec, folder = finished_run(
+        tmp_path, 10, generator={"model": "/a/m.gguf", "engine": "scripted"}
+    )
+    moved = load(
+        str(spec_file(tmp_path, 12, generator={"model": "/b/m.gguf", "engine": "scripted"}))
+    )
+    with folder.lock():
+        generate(moved, folder, quiet, print)
+    assert folder.units()[-1].stop == 12
+    assert spec.generator.model not in str(folder.state()["population"])
