@@ -34,7 +34,7 @@ from magpie_hub.records import INSTRUCTIONS, RESPONSES, Unit
 from magpie_hub.shards.files import sha256
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.spec.model import Spec
-from magpie_hub.spec.snapshot import public
+from magpie_hub.spec.snapshot import model_name
 from magpie_hub.tag import TAGS
 
 KIND = "sft"
@@ -67,10 +67,9 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
         unfinished run, RunError where there is no run.
         """
         self._run = RunFolder(Path(data_dir))
-        written = self._run.state()["spec"]
-        self._spec = Spec.model_validate(written)
+        self._spec = Spec.model_validate(self._run.state()["spec"])
         # What every row says of its generator: a path of this machine is nobody else's business.
-        self._model = public(written)["generator"]["model"]
+        self._model = model_name(self._spec)
         name = config_name or self._spec.default_config
         given = self._spec.active_configs.get(name)
         if given is None and "filter" not in kwargs:

@@ -63,8 +63,9 @@ def gguf(model: str, *, file: str | None = None) -> Path:
     installed package, of the Hub's cache, or of a download pinned by checksum, in that order.
     """
     if model.endswith(".gguf"):
-        if Path(model).is_file():
-            return Path(model)
+        path = Path(model).expanduser()
+        if path.is_file():
+            return path
         raise HubError(f"there is no file `{model}`", hint="give the path of a GGUF file")
     if file is None and model == SMOLLM2:
         return _packaged() or _pinned()

@@ -30,7 +30,7 @@ from magpie_hub.run.pins import Pins, check_revision, weights
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.shards.journal import Journal
 from magpie_hub.spec.model import Spec
-from magpie_hub.spec.snapshot import public, snapshot
+from magpie_hub.spec.snapshot import model_name
 
 Report = Callable[[str, int, int, int], None]
 """Told of progress: what is being made, how many are done, of how many, tokens since the start."""
@@ -76,7 +76,7 @@ def _warn_of_change(spec: Spec, folder: RunFolder, model: Engine, warn: Warn) ->
 
 
 def _schedule(spec: Spec, pins: Pins, model: Engine, units: list[Unit]) -> Schedule:
-    draw = Draw(spec.repo, public(snapshot(spec))["generator"]["model"], pins.revision, spec.seed)
+    draw = Draw(spec.repo, model_name(spec), pins.revision, spec.seed)
     special = partial(model.encode, special=True)
     ends = [special(end) for end in pins.ends]
     stop = tuple(ids[0] for ids in ends if len(ids) == 1)

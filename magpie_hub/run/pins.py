@@ -95,9 +95,11 @@ def check_revision(spec: Spec, pins: Pins, path: Path | None) -> None:
 
 def _revision(spec: Spec, path: Path | None) -> str:
     """Return the revision of the weights: as the spec pins it, else by the file's content."""
+    model = spec.generator.model
     if path is None:
         return spec.generator.engine.name
-    return hub.split_model(spec.generator.model)[1] or hub.revision_of(path)
+    pinned = None if model.endswith(".gguf") else hub.split_model(model)[1]
+    return pinned or hub.revision_of(path)
 
 
 def _controls(source: "TemplateSource", ends: tuple[str, ...]) -> tuple[str, ...]:

@@ -41,17 +41,10 @@ def public(snapshot: Snapshot) -> Snapshot:
     return snapshot | {"generator": generator | shown}
 
 
-def changes(old: Snapshot, new: Snapshot) -> list[tuple[str, object, object]]:
-    """Return (dotted path, old value, new value) of each leaf that differs, by path.
-
-    A leaf that one side does not have counts as None there.
-    """
-    before, after = dict(_leaves(old)), dict(_leaves(new))
-    return [
-        (path, before.get(path), after.get(path))
-        for path in sorted(before.keys() | after.keys())
-        if before.get(path) != after.get(path)
-    ]
+def model_name(spec: Spec) -> str:
+    """Return the generator as rows name it: its id without a revision, or `<private>`."""
+    shown = str(public(snapshot(spec))["generator"]["model"])
+    return shown.partition("@")[0]
 
 
 def population(snapshot: Snapshot) -> dict[str, object]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from magpie_hub.spec.model import Spec
-from magpie_hub.spec.snapshot import changes, fingerprint, population, public, snapshot
+from magpie_hub.spec.snapshot import fingerprint, model_name, population, public, snapshot
 
 
 def taken(**keys: Any) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def test_how_it_is_written_makes_no_difference() -> None:
         responses={"temperature": 0.0},
     )
 
-    assert changes(short, long) == []
+    assert short == long
     assert fingerprint(short) == fingerprint(long)
 
 
@@ -85,25 +85,12 @@ def test_public_engine_options() -> None:
     }
 
 
-def test_changes() -> None:
-    """Changes are told leaf by leaf; a list of names is one leaf."""
-    old = taken(instructions={"rows": 10})
-    new = taken(
-        instructions={"rows": 20, "sampling": [{"temperature": 0.5}, {}]},
-        tags=["lengths"],
-        configs={"b": {"filter": "finished"}},
-    )
-
-    assert changes(old, new) == [
-        ("configs.b.default", None, False),
-        ("configs.b.filter", None, "finished"),
-        ("instructions.rows", 10, 20),
-        ("instructions.sampling.0.temperature", 1.0, 0.5),
-        ("instructions.sampling.1.temperature", None, 1.0),
-        ("instructions.sampling.1.top_p", None, 1.0),
-        ("instructions.sampling.1.weight", None, 1),
-        ("tags", ["lengths", "language"], ["lengths"]),
-    ]
+def test_the_model_as_rows_name_it() -> None:
+    """A revision is no part of the name, and a path is not told."""
+    named = {"org/m": "org/m", "org/m@abc": "org/m", "./m.gguf": "<private>"}
+    for model, name in named.items():
+        spec = Spec.model_validate({"repo": "a/b", "generator": {"model": model}})
+        assert model_name(spec) == name
 
 
 def test_population() -> None:
