@@ -131,7 +131,7 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
         if not steps.kept:
             raise BuildError(
                 f"config `{self.config.name}` ends empty: {steps}",
-                hint="draw more rows (`instructions: {rows: ...}`) or choose another filter",
+                hint="draw more rows (`instructions: {rows: ...}`), or change what drops them",
             )
         return masks
 
@@ -179,6 +179,13 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
         )
 
     def _check_finished(self) -> None:
+        drawn = self._units[-1].stop if self._units else 0
+        if drawn < self._spec.instructions.rows:
+            raise BuildError(
+                f"`{self._run.path}` is unfinished: {drawn} of {self._spec.instructions.rows} rows"
+                " were asked for",
+                hint="finish it with `magpie-hub generate SPEC`",
+            )
         stages = [INSTRUCTIONS, RESPONSES, *(TAGS[name].stage for name in self._spec.tags)]
         for stage in stages:
             done = sum(self._run.finished(stage, unit) for unit in self._units)

@@ -171,7 +171,7 @@ class Response:
 class Draw:
     """What names the draws of a run: together with an index, it gives a row's uuid and seeds.
 
-    revision: a commit of the Hub, or `sha256:...` of a weight file. seed: the spec's.
+    revision: `sha256:...` of the weights' content. seed: the spec's.
     """
 
     repo: str

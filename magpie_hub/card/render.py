@@ -36,12 +36,11 @@ _SIZES = (
 
 @dataclass(frozen=True, slots=True)
 class ConfigCard:
-    """What the card says of one config: its name, rules, funnel, and what was measured of it."""
+    """What the card says of one config: its name, filter, funnel, and what was measured of it."""
 
     name: str
     default: bool
     filter: str | None
-    rules: tuple[str, ...]
     funnel: Funnel
     facts: ConfigFacts
 
@@ -49,7 +48,8 @@ class ConfigCard:
 def render(spec: Mapping[str, Any], pins: Mapping[str, Any], configs: Sequence[ConfigCard]) -> str:
     """Return the card as text.
 
-    spec: the public snapshot. pins: what was resolved of the generator. Raises CardError, which
+    spec: the public snapshot. pins: what was resolved of the generator, and the
+    engine's `context_length`. Raises CardError, which
     names the template's line, where a template asks for something that was not measured.
     """
     environment = jinja2.Environment(

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from magpie_hub.cli.make import run_folder, run_option, spec_argument
-from magpie_hub.cli.messages import Progress, duration, interruptible, warn
+from magpie_hub.cli.messages import Progress, duration, interruptible, say, warn
+from magpie_hub.errors import Interrupted
 
 if TYPE_CHECKING:
     from magpie_hub.shards.folder import RunFolder
@@ -57,14 +58,18 @@ def template(model_or_file: str, date: Any, as_json: bool) -> None:
 @spec_argument
 @click.option("-n", "--rows", default=8, show_default=True, type=click.IntRange(1, 1000))
 def preview(spec: str, rows: int) -> None:
-    """Take a few rows through every stage with the real engine; nothing is kept."""
+    """Take a few rows through model, tags and filters; show them, and keep nothing."""
     from magpie_hub.run import graph
     from magpie_hub.spec.load import load
 
     loaded = load(spec)
-    with interruptible(), Progress() as progress:
-        show = partial(_show_preview, loaded)
-        graph.preview(loaded, rows, progress.report, warn, show)
+    try:
+        with interruptible(), Progress() as progress:
+            show = partial(_show_preview, loaded)
+            graph.preview(loaded, rows, progress.report, warn, show)
+    except Interrupted as signal_:
+        say(f"interrupted by {signal_}: nothing was kept")
+        raise SystemExit(1) from None
     click.echo("nothing was written")
 
 
@@ -124,8 +129,9 @@ def _stage_lines(stages: "dict[str, Stage]") -> list[str]:
         lines.append(f"{name:<13}{stage.rows:>9,} of {stage.of:,}, {stage.tokens:,} tokens")
         lines += [f"  dropped {rows:,}: {reason}" for reason, rows in stage.rejected.items()]
     kept = stages["responses"].of
-    share = kept / max(stages["instructions"].rows, 1)
-    lines.append(f"{share:.0%} of the instructions are kept; {rate(stages):,.0f} tokens/s")
+    judged = kept + sum(stages["instructions"].rejected.values())
+    share = f"{kept / judged:.0%} of {judged:,} instructions are kept" if judged else "none judged"
+    lines.append(f"{share}; {rate(stages):,.0f} tokens/s")
     return lines
 
 

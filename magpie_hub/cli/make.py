@@ -41,7 +41,7 @@ def init(file: Path, preset: str | None, model: str | None) -> None:
             f"`{file}` exists already; it is left as it is", hint="name a file that does not"
         )
     write_text(file, text)
-    say(f"wrote {file}\nnext: magpie-hub preview {file}")
+    say(f"wrote {file}; look it through, then: magpie-hub preview {file}")
 
 
 @click.command()
@@ -61,7 +61,7 @@ def tag(spec: str, run_dir: Path | None) -> None:
     """Label the answered rows of a run."""
     from magpie_hub.run.tagging import tag as stage
 
-    _carry_out(spec, run_dir, stage)
+    _carry_out(spec, run_dir, stage, begun=True)
 
 
 @click.command()
@@ -72,18 +72,21 @@ def build(spec: str, run_dir: Path | None) -> None:
     from magpie_hub.run.building import Built
     from magpie_hub.run.building import build as stage
 
-    built = _carry_out(spec, run_dir, stage)
+    built = _carry_out(spec, run_dir, stage, begun=True)
     assert isinstance(built, Built)
     for name, funnel in built.funnels.items():
         click.echo("\n".join([f"{name}:", *funnel.lines(), ""]))
     click.echo(f"built in {built.folder}")
 
 
-def _carry_out(spec: str, run_dir: Path | None, stage: "Stage") -> object:
+def _carry_out(spec: str, run_dir: Path | None, stage: "Stage", *, begun: bool = False) -> object:
     from magpie_hub.shards.folder import RunFolder
     from magpie_hub.spec.load import load
 
     loaded = load(spec)
     folder = RunFolder(run_folder(loaded.name, run_dir))
+    if begun:
+        # Before the lock makes a folder where there is no run.
+        folder.state()
     with interruptible(), folder.lock(), Progress() as progress:
         return stage(loaded, folder, progress.report, warn)

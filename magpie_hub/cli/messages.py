@@ -6,6 +6,7 @@ exceptions of the house mean to a person; knows no stage.
 
 import errno
 import os
+import shlex
 import signal
 import sys
 import time
@@ -52,7 +53,7 @@ def spoken() -> Iterator[None]:
         fail(error.message, error.hint)
     except Interrupted as signal_:
         say(f"interrupted by {signal_}: everything finished is kept")
-        say(f"hint: go on with `{' '.join(['magpie-hub', *sys.argv[1:]])}`")
+        say(f"hint: go on with `{shlex.join(['magpie-hub', *sys.argv[1:]])}`")
         # Threads of an engine may be in the middle of a token; nothing they do is wanted now.
         sys.stdout.flush()
         os._exit(RESUMABLE)

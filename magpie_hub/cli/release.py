@@ -17,9 +17,8 @@ from magpie_hub.errors import TargetError
     "target",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("dist"),
-    show_default="./dist",
     metavar="FOLDER",
-    help="The folder under which owner/name is put.",
+    help="The folder under which owner/name is put.  [default: ./dist]",
 )
 def release(spec: str, run_dir: Path | None, target: Path) -> None:
     """Do all of it, going on where it was stopped: from a spec to a release in a folder."""

@@ -11,8 +11,9 @@ from magpie_hub import __version__
 from magpie_hub.curate.filters import FILTERS
 from magpie_hub.engines import engine_class
 from magpie_hub.errors import EngineError, RunError
+from magpie_hub.records import INSTRUCTIONS
 from magpie_hub.run.pins import Pins, resolve
-from magpie_hub.shards.folder import RunFolder
+from magpie_hub.shards.folder import RunFolder, units
 from magpie_hub.spec.model import Spec
 from magpie_hub.spec.snapshot import fingerprint, population, public, snapshot
 from magpie_hub.tag import TAGS
@@ -47,30 +48,45 @@ def check(spec: Spec) -> None:
                     )
 
 
-def begin(spec: Spec, folder: RunFolder, warn: Warn) -> Pins:
+def begin(spec: Spec, folder: RunFolder, warn: Warn, *, draws: bool = False) -> Pins:
     """Write down what the spec asks of the run, and return the run's pins.
 
     What only grows a run (rows, tags, configs) goes on; what would mix two populations raises
-    RunError. The caller holds the folder's lock.
+    RunError. draws: whether the caller will draw rows; only then a run is started or grown. The
+    caller holds the folder's lock.
     """
     check(spec)
     written = snapshot(spec)
     # Where a file lies on this machine is no part of what is drawn: its content is the revision.
     leaves = population(public(written))
-    state = folder.state() if folder.started else _new(spec, leaves, warn)
+    new = draws and not folder.started
+    state = _new(spec, leaves, warn) if new else folder.state()
     _compare(state["population"], leaves, folder)
-    rows = spec.instructions.rows
-    reached = state["growth"][-1] if state["growth"] else 0
-    if rows < reached:
+    growth = _growth(folder, state, spec.instructions.rows) if draws else state["growth"]
+    folder.save({**state, "spec": written, "growth": growth, "magpie_hub": __version__})
+    return Pins.from_json(state["pins"])
+
+
+def _growth(folder: RunFolder, state: Mapping[str, Any], rows: int) -> list[int]:
+    """Return the points of growth that bring a run to `rows`.
+
+    What was asked for and never begun is taken back; what has files stays.
+    """
+    growth = list(state["growth"])
+    begun = [
+        unit.stop
+        for unit in units(growth, state["unit_rows"])
+        if folder.finished(INSTRUCTIONS, unit) or folder.journal(INSTRUCTIONS, unit).exists()
+    ]
+    while growth and rows < growth[-1] and max(begun, default=0) <= (growth[-2:-1] or [0])[0]:
+        growth.pop()
+    if growth and rows < growth[-1]:
         raise RunError(
-            f"`instructions.rows`: the run in `{folder.path}` has {reached} rows and the spec says"
-            f" {rows}; a run grows, it does not shrink",
+            f"`instructions.rows`: the run in `{folder.path}` has {growth[-1]} rows and the spec"
+            f" says {rows}; a run grows, it does not shrink",
             hint="put the number back, or start another run with --run DIR",
         )
-    if rows > reached:
-        state["growth"].append(rows)
-    folder.save({**state, "spec": written, "magpie_hub": __version__})
-    return Pins.from_json(state["pins"])
+    return growth if growth and rows == growth[-1] else [*growth, rows]
 
 
 def _new(spec: Spec, leaves: Mapping[str, object], warn: Warn) -> dict[str, Any]:

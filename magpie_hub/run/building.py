@@ -47,7 +47,6 @@ def build(spec: Spec, folder: RunFolder, report: Report, warn: Warn) -> Built:
     """
     from magpie_hub.card import facts, render
 
-    folder.state()
     pins = begin(spec, folder, warn)
     place = folder.path / "build"
     new = fresh(place)
@@ -55,7 +54,9 @@ def build(spec: Spec, folder: RunFolder, report: Report, warn: Warn) -> Built:
     for done, name in enumerate(spec.active_configs, 1):
         cards.append(_config(spec, folder, name, new / name))
         report("build", done, len(spec.active_configs), 0)
-    page = render.render(public(folder.state()["spec"]), pins.to_json(), cards)
+    state = folder.state()
+    made = pins.to_json() | {"context_length": state["context_length"]}
+    page = render.render(public(state["spec"]), made, cards)
     write_text(new / "README.md", page)
     swap(place)
     measured = facts.as_json({card.name: card.facts for card in cards})
@@ -80,7 +81,6 @@ def _config(spec: Spec, folder: RunFolder, name: str, place: Path) -> "ConfigCar
         name=name,
         default=name == spec.default_config,
         filter=spec.active_configs[name].filter,
-        rules=tuple(str(rule) for rule in builder.rules),
         funnel=builder.funnel,
         facts=measure(place),
     )

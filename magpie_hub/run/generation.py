@@ -13,6 +13,7 @@ from typing import Any
 from magpie_hub.curate.exact import Seen
 from magpie_hub.engines import open_engine
 from magpie_hub.engines.base import Completion, Engine, Sampling
+from magpie_hub.errors import TemplateError
 from magpie_hub.generate.instructions import Instructions, cycle
 from magpie_hub.generate.responses import Responses
 from magpie_hub.generate.schedule import Finished, Key, Schedule
@@ -44,7 +45,7 @@ def generate(spec: Spec, folder: RunFolder, report: Report, warn: Warn) -> None:
     The caller holds the folder's lock. Killed at any moment, the next call goes on: no completion
     that is in a shard or a journal is asked for again.
     """
-    pins = begin(spec, folder, warn)
+    pins = begin(spec, folder, warn, draws=True)
     units = folder.units()
     if all(folder.finished(stage, unit) for stage in _SHARDS for unit in units):
         return
@@ -52,7 +53,7 @@ def generate(spec: Spec, folder: RunFolder, report: Report, warn: Warn) -> None:
     place = weights(spec)
     check_revision(spec, pins, place)
     with open_engine(engine.name, place, engine.options) as model:
-        _warn_of_change(spec, folder, model, warn)
+        _note_engine(spec, folder, model, warn)
         schedule = _schedule(spec, pins, model, units)
         tokens: Counter[str] = Counter()
         with _Journals(folder) as journals:
@@ -66,13 +67,18 @@ def generate(spec: Spec, folder: RunFolder, report: Report, warn: Warn) -> None:
                 report(key.stage.partition("/")[0], done, total, tokens[key.stage])
 
 
-def _warn_of_change(spec: Spec, folder: RunFolder, model: Engine, warn: Warn) -> None:
-    """Note the engine and its version in run.json; another one than before is worth a word."""
+def _note_engine(spec: Spec, folder: RunFolder, model: Engine, warn: Warn) -> None:
+    """Note the engine and its context in run.json, and say what a person may not expect of them."""
     state = folder.state()
     now = f"{spec.generator.engine.name} {model.version}"
     if state.get("engine", now) != now:
         warn(f"the run began on {state['engine']} and goes on with {now}; every row says its own")
-    folder.save({**state, "engine": now})
+    if spec.responses.max_tokens >= model.context_length:
+        warn(
+            f"responses may have {spec.responses.max_tokens:,} tokens, but the engine's context of"
+            f" {model.context_length:,} holds prompt and response together: it ends them first"
+        )
+    folder.save({**state, "engine": now, "context_length": model.context_length})
 
 
 def _schedule(spec: Spec, pins: Pins, model: Engine, units: list[Unit]) -> Schedule:
@@ -80,6 +86,12 @@ def _schedule(spec: Spec, pins: Pins, model: Engine, units: list[Unit]) -> Sched
     special = partial(model.encode, special=True)
     ends = [special(end) for end in pins.ends]
     stop = tuple(ids[0] for ids in ends if len(ids) == 1)
+    if not stop:
+        raise TemplateError(
+            f"none of the texts that end a turn (`{'`, `'.join(pins.ends)}`) is one token of the"
+            " model, so that nothing would end an instruction",
+            hint="choose a model whose chat template closes turns with a token of its own",
+        )
     prompt = tuple(special(pins.prefix))
     limit = spec.instructions.max_tokens
     cells = [
@@ -112,6 +124,10 @@ def _resume(
             journals.replace(schedule.resume(unit, folder.kept(unit), answered=answered))
     for stage in (INSTRUCTIONS, RESPONSES):
         for unit in units:
+            if stage == RESPONSES and not folder.finished(INSTRUCTIONS, unit):
+                # Answers whose instructions were lost: they count for nothing before those are
+                # drawn again, and are refused then if these come out otherwise.
+                continue
             if folder.finished(stage, unit):
                 # A kill between a shard's rename and the next step leaves the journal behind.
                 folder.journal(stage, unit).unlink(missing_ok=True)

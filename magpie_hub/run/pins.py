@@ -40,9 +40,15 @@ class Pins:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Pins":
-        """Return the pins of a run.json."""
-        lists = {name: tuple(data[name]) for name in ("ends", "controls", "warnings")}
-        return cls(**{**data, **lists, "responses": Sampling(**data["responses"])})
+        """Return the pins of a run.json; RunError where they are not of this version."""
+        try:
+            lists = {name: tuple(data[name]) for name in ("ends", "controls", "warnings")}
+            return cls(**{**data, **lists, "responses": Sampling(**data["responses"])})
+        except (KeyError, TypeError) as error:
+            raise RunError(
+                f"the `pins` of run.json are not those of this version: {error}",
+                hint="start over in another folder with --run",
+            ) from error
 
     def to_json(self) -> dict[str, Any]:
         """Return the pins as plain data for run.json."""
@@ -94,12 +100,8 @@ def check_revision(spec: Spec, pins: Pins, path: Path | None) -> None:
 
 
 def _revision(spec: Spec, path: Path | None) -> str:
-    """Return the revision of the weights: as the spec pins it, else by the file's content."""
-    model = spec.generator.model
-    if path is None:
-        return spec.generator.engine.name
-    pinned = None if model.endswith(".gguf") else hub.split_model(model)[1]
-    return pinned or hub.revision_of(path)
+    """Return the revision of the weights: what is in the file, whatever name it was had by."""
+    return spec.generator.engine.name if path is None else hub.revision_of(path)
 
 
 def _controls(source: "TemplateSource", ends: tuple[str, ...]) -> tuple[str, ...]:
@@ -113,9 +115,10 @@ def _controls(source: "TemplateSource", ends: tuple[str, ...]) -> tuple[str, ...
 
 def _sampling(given: Responses, model: Mapping[str, object]) -> Sampling:
     """Return how responses are sampled: the spec, else the model's own defaults, else greedy."""
-    greedy = model.get("do_sample") is False or "temperature" not in model
-    temperature = 0.0 if greedy else float(str(model["temperature"]))
-    top_p = float(str(model.get("top_p", 1.0)))
+    own, own_top_p = model.get("temperature"), model.get("top_p")
+    sampled = model.get("do_sample") is not False and isinstance(own, int | float)
+    temperature = float(own) if sampled and isinstance(own, int | float) else 0.0
+    top_p = float(own_top_p) if isinstance(own_top_p, int | float) else 1.0
     return Sampling(
         temperature=temperature if given.temperature is None else given.temperature,
         top_p=top_p if given.top_p is None else given.top_p,

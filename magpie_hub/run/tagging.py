@@ -10,12 +10,11 @@ from magpie_hub.tag import TAGS
 
 def tag(spec: Spec, folder: RunFolder, report: Report, warn: Warn) -> None:
     """Label the answered rows of a run with the spec's tags; the caller holds its lock."""
-    folder.state()
     begin(spec, folder, warn)
     units = [unit for unit in folder.units() if folder.finished(RESPONSES, unit)]
     for tag_ in (TAGS[name] for name in spec.tags):
         for done, unit in enumerate(units, 1):
-            if not folder.finished(tag_.stage, unit):
+            if not folder.tagged(tag_.stage, unit):
                 labels = tag_.label(folder.answered(unit))
                 folder.write(tag_.stage, unit, labels, labelled=folder.labelled(unit))
             report(f"tag {tag_.name}", done, len(units), 0)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMAT = 1
+KEYS = {"spec", "population", "pins", "fingerprint", "growth", "unit_rows"}
 
 
 def units(growth: Sequence[int], unit_rows: int) -> list[Unit]:
@@ -64,6 +65,8 @@ class RunFolder:
             state = json.loads(path.read_bytes())
             if state["format"] != FORMAT:
                 raise ValueError(f"its format is {state['format']}, expected {FORMAT}")
+            if missing := KEYS - state.keys():
+                raise ValueError(f"it lacks `{min(missing)}`")
         except FileNotFoundError:
             raise RunError(
                 f"there is no run in `{self.path}`",
@@ -142,8 +145,6 @@ class RunFolder:
         """Write a finished shard; its journal, which it replaces, goes."""
         from magpie_hub.shards.parquet import write_shard
 
-        if stage == RESPONSES:
-            labels["answers"] = sha256(self.shard(INSTRUCTIONS, unit))
         write_shard(self.shard(stage, unit), table, self._labels(stage, unit) | labels)
         self.journal(stage, unit).unlink(missing_ok=True)
 
@@ -161,12 +162,8 @@ class RunFolder:
         return self.read(INSTRUCTIONS, unit, records.INSTRUCTION_SHARD)
 
     def responses(self, unit: Unit) -> "pa.Table":
-        """Return a unit's response shard: one row for every kept instruction.
-
-        It is checked against the instruction shard that it answers.
-        """
-        answers = sha256(self.shard(INSTRUCTIONS, unit))
-        return self.read(RESPONSES, unit, records.RESPONSE_SHARD, answers=answers)
+        """Return a unit's response shard: one row for every kept instruction."""
+        return self.read(RESPONSES, unit, records.RESPONSE_SHARD)
 
     def kept(self, unit: Unit) -> dict[int, str]:
         """Return the kept instructions of a unit by their index."""
@@ -204,5 +201,16 @@ class RunFolder:
         """Return the checksum of the shard that a unit's tags label."""
         return sha256(self.shard(RESPONSES, unit))
 
+    def tagged(self, stage: str, unit: Unit) -> bool:
+        """Whether a unit's tag shard is there, for the response shard as it now is."""
+        from magpie_hub.shards.parquet import read_labels
+
+        path = self.shard(stage, unit)
+        return path.exists() and read_labels(path).get("labelled") == self.labelled(unit)
+
     def _labels(self, stage: str, unit: Unit) -> dict[str, object]:
-        return {"run": self.state()["fingerprint"], "stage": stage, "unit": unit.number}
+        labels = {"run": self.state()["fingerprint"], "stage": stage, "unit": unit.number}
+        if stage == RESPONSES:
+            # Answers belong to these instructions, not to others that were drawn in their place.
+            labels["answers"] = sha256(self.shard(INSTRUCTIONS, unit))
+        return labels

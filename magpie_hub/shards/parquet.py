@@ -56,10 +56,12 @@ def read_shard(path: Path, schema: pa.Schema, labels: Mapping[str, object]) -> p
     carries other labels, which means that it was made for another run, unit or stage.
     """
     try:
-        with path.open("rb") as opened:
+        # By descriptor and in this thread: pyarrow's threads on a Python file object can outlive
+        # the interpreter and abort the process at its end.
+        with pa.OSFile(str(path)) as opened:
             file = pq.ParquetFile(opened, page_checksum_verification=True)
-            table = file.read()
-            found = json.loads((file.metadata.metadata or {}).get(KEY, b"{}"))
+            table = file.read(use_threads=False)
+            found = _labels_of(file)
     except FileNotFoundError:
         raise ShardError(
             f"`{path}` is missing; a later stage says that it was finished",
@@ -68,6 +70,7 @@ def read_shard(path: Path, schema: pa.Schema, labels: Mapping[str, object]) -> p
     except (pa.ArrowException, ValueError, OSError) as error:
         # What the system refuses, such as the right to read, is no damage of the file.
         if isinstance(error, OSError) and error.errno:
+            error.filename = str(path)
             raise
         raise ShardError(
             f"`{path}` is not a whole Parquet file: {str(error).splitlines()[0]}",
@@ -87,6 +90,19 @@ def read_shard(path: Path, schema: pa.Schema, labels: Mapping[str, object]) -> p
             hint="the file was written by another version: start over in another folder with --run",
         )
     return table.replace_schema_metadata(None)
+
+
+def read_labels(path: Path) -> dict[str, object]:
+    """Return the labels in a shard's footer; none where the file is damaged."""
+    try:
+        with pa.OSFile(str(path)) as opened:
+            return _labels_of(pq.ParquetFile(opened))
+    except (pa.ArrowException, ValueError, OSError):
+        return {}
+
+
+def _labels_of(file: pq.ParquetFile) -> dict[str, object]:
+    return dict(json.loads((file.metadata.metadata or {}).get(KEY, b"{}")))
 
 
 def write_release(folder: Path, split: str, tables: Iterable[pa.Table], schema: pa.Schema) -> int:

@@ -16,7 +16,7 @@ PLACEHOLDER = "HuggingFaceTB/SmolLM2-135M-Instruct"
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9_.@/-]+")
 
 _TEXT = """\
-# Where the dataset goes, as `owner/name`. Nothing is published without `--to hub`.
+# What the dataset is called, as `owner/name`. The release goes to ./dist and is not published.
 repo: {repo}
 
 # The licence of the data, as the Hub names it; the model's own licence decides what it may be.
@@ -68,7 +68,7 @@ def starter(model: str | None, preset: str | None) -> str:
     if preset is not None:
         return _from_preset(preset, model)
     model = model or PLACEHOLDER
-    runs_as_it_is = model.endswith(".gguf") or model.partition("@")[0] == PLACEHOLDER
+    runs_as_it_is = model.endswith(".gguf") or model == PLACEHOLDER
     return _TEXT.format(
         repo=f"org/magpie-{_slug(model)}",
         model=_quoted(model),

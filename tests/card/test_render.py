@@ -36,6 +36,7 @@ PINS = {
     "revision": "5fcb290",
     "prefix": "<user>",
     "responses": {"temperature": 0.0, "top_p": 1.0, "max_tokens": 64},
+    "context_length": 2048,
 }
 HOSTILE = [
     "# Heading\n\n- item\n\n> quote",
@@ -62,7 +63,7 @@ def config(tmp_path_factory, row):
         schema = records.arrow_schema(records.columns("sft"))
         pq.write_table(pa.Table.from_pylist(rows, schema), folder / "train-00000-of-00001.parquet")
         steps = funnel(1200, [("instruction", "empty", 1190), ("filter", "language == EN", 7)])
-        card = render.ConfigCard("raw", True, None, (), steps, measure(folder))
+        card = render.ConfigCard("raw", True, None, steps, measure(folder))
         return replace(card, **changes)
 
     return make
@@ -184,7 +185,7 @@ def test_a_language_of_few_rows_is_not_stated(config):
 def test_the_share_of_cut_answers(config):
     """A cut answer is a limit that the card tells; without one it tells none."""
     card = config()
-    assert "33.3 % of the responses in `raw` were cut at 64 tokens" in render.render(
+    assert "33.3 % of the responses in `raw` were cut at their token limit" in render.render(
         SPEC, PINS, [card]
     )
     whole = replace(card.facts, counts=card.facts.counts | {"finish_reason": {"stop": 3}})
@@ -203,7 +204,7 @@ def test_twice_the_same(config):
         ("funnel.md.jinja", 12, "{{ configs[0].funnel.median }}", "median"),
         ("dataset.md.jinja", 92, "{{ gpu_hours }}", "'gpu_hours' is undefined"),
         ("statistics.md.jinja", 18, "{{ oops", "unexpected end of template"),
-        ("provenance.md.jinja", 19, "{% include 'none.jinja' %}", "none.jinja"),
+        ("provenance.md.jinja", 20, "{% include 'none.jinja' %}", "none.jinja"),
     ],
 )
 def test_what_was_not_measured_cannot_be_said(

@@ -150,6 +150,12 @@ TABLE = [
     (foreign_shard, "release tiny.yaml", "instructions/00000.parquet", "move the file"),
     (damaged_journal, "generate tiny.yaml", "00000.journal:1", "restore the file"),
     (file("runs/tiny/run.json", "{"), "release tiny.yaml", "run.json", "hint: "),
+    (
+        file("runs/tiny/run.json", '{"format": 1}'),
+        "release tiny.yaml",
+        "it lacks `fingerprint`",
+        "--run",
+    ),
     (spec, "build tiny.yaml", "there is no run in `runs/tiny`", "magpie-hub generate"),
     (spec, "tag tiny.yaml", "there is no run in `runs/tiny`", "magpie-hub generate"),
     (spec, "status tiny.yaml", "there is no run in `runs/tiny`", "magpie-hub generate"),

@@ -6,13 +6,19 @@ import signal
 import time
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
-from magpie_hub.errors import BuildError, RunError
+from magpie_hub.errors import BuildError, RunError, ShardError
+from magpie_hub.records import RESPONSES
 from magpie_hub.run import graph
+from magpie_hub.run.begin import begin
 from magpie_hub.run.building import build
+from magpie_hub.run.generation import generate
+from magpie_hub.run.tagging import tag
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.spec.load import load
+from magpie_hub.tag import TAGS
 from tests.making import finished_run, quiet, spec_file
 from tests.run.releasing import fingerprints, run, start
 
@@ -129,6 +135,65 @@ def test_a_removed_shard_is_made_again(
         folder.shard("responses/default", unit).unlink()
     again = graph.release(spec, folder, tmp_path / "dist", quiet, print)
     assert (first.changed, again.changed) == (True, False)
+
+
+def test_answers_to_other_instructions_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where instructions are drawn anew and come out otherwise, journalled answers do not fit."""
+    monkeypatch.setattr("magpie_hub.run.begin.UNIT_ROWS", 20)
+    _, folder = finished_run(tmp_path, 40)
+    unit = folder.units()[0]
+    folder.shard(RESPONSES, unit).unlink()
+    folder.open_journal(RESPONSES, unit).close()
+    folder.shard("instructions", unit).unlink()
+    engine = {"name": "scripted", "empty": 0.5}
+    other = load(str(spec_file(tmp_path, 40, generator={"model": "scripted", "engine": engine})))
+    with pytest.raises(ShardError, match=r"responses/default/00000\.journal` belongs elsewhere"):
+        graph.release(other, folder, tmp_path / "dist", quiet, print)
+
+
+def test_tags_of_answers_that_were_made_again_are_made_again(tmp_path: Path) -> None:
+    """A tag shard whose response shard is another one by now is replaced without a word."""
+    spec, folder = finished_run(tmp_path, 30)
+    unit = folder.units()[0]
+    stage = TAGS["lengths"].stage
+    table = folder.responses(unit)
+    longer = [text + "!" for text in table["response"].to_pylist()]
+    folder.write(RESPONSES, unit, table.set_column(2, "response", pa.array(longer)))
+    assert not folder.tagged(stage, unit)
+    tag(spec, folder, quiet, print)
+    assert folder.tagged(stage, unit)
+    lengths = folder.tags(stage, unit, TAGS["lengths"].shard)["response_length"].to_pylist()
+    assert lengths == [len(text) for text in longer]
+
+
+def test_rows_that_were_never_begun_can_be_taken_back(tmp_path: Path) -> None:
+    """A slip in `rows` does no harm: `build` does not grow a run, and a growth can shrink again."""
+    spec, folder = finished_run(tmp_path, 20)
+    slip = load(str(spec_file(tmp_path, 900_000)))
+    with pytest.raises(BuildError, match="20 of 900000 rows were asked for"):
+        build(slip, folder, quiet, print)
+    assert begin(slip, folder, print, draws=True)
+    assert folder.state()["growth"] == [20, 900_000]
+    generate(spec, folder, quiet, print)
+    assert folder.state()["growth"] == [20]
+    assert build(spec, folder, quiet, print).funnels["raw"].drawn == 20
+
+
+def test_a_context_that_ends_responses_first_is_said(tmp_path: Path) -> None:
+    """Where the engine's context is smaller than the limit, a warning and the card say so."""
+    said: list[str] = []
+    spec = load(str(spec_file(tmp_path, 20, responses={"max_tokens": 1_000_000})))
+    released = graph.release(spec, RunFolder(tmp_path / "run"), tmp_path, quiet, said.append)
+    assert said == [
+        (
+            "responses may have 1,000,000 tokens, but the engine's context of 1,000,000 holds"
+            " prompt and response together: it ends them first"
+        )
+    ]
+    card = (released.place / "README.md").read_text()
+    assert "| context of the engine | 1,000,000 tokens for prompt and completion together |" in card
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGUSR1"])

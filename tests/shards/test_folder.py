@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from magpie_hub.errors import RunError, ShardError
 from magpie_hub.records import INSTRUCTION_SHARD, INSTRUCTIONS, RESPONSES, Unit, arrow_schema
-from magpie_hub.shards.folder import RunFolder, units
+from magpie_hub.shards.folder import KEYS, RunFolder, units
 from magpie_hub.tag import TAGS
 from tests.making import finished_run
 
+STATE: dict[str, object] = {name: {} for name in KEYS} | {"unit_rows": 10}
 FIRST = Unit(0, 0, 10)
 OWN = """
 import sys, time
@@ -61,7 +62,7 @@ def test_the_state_is_kept(tmp_path: Path) -> None:
     """run.json holds what was saved, any text; saving the same again writes nothing."""
     run = RunFolder(tmp_path / "run")
     assert not run.started
-    state = {
+    state = STATE | {
         "growth": [5],
         "unit_rows": 10,
         "pins": {"prefix": "<|user|>\n\N{GRINNING FACE}\u2028"},
@@ -155,7 +156,7 @@ def test_what_a_kill_at_the_start_leaves(tmp_path: Path) -> None:
 def test_a_shard_replaces_its_journal(tmp_path: Path) -> None:
     """A unit is finished once its shard is there; its journal goes with that."""
     run = RunFolder(tmp_path)
-    run.save({"fingerprint": "0c5e", "growth": [10]})
+    run.save(STATE | {"fingerprint": "0c5e", "growth": [10]})
     journal = run.open_journal(INSTRUCTIONS, FIRST)
     journal.append({"index": 0})
     journal.close()
