@@ -43,6 +43,7 @@ _COMPLETION: dict[str, Type] = {
     "prompt_tokens": "int64",
     "completion_tokens": "int64",
     "seconds": "float64",
+    "error": "string",
 }
 
 INSTRUCTION_SHARD: dict[str, Type] = {
@@ -138,7 +139,8 @@ class Instruction:
     """One draw: what the model wrote in the user's place, and whether it is kept.
 
     rejection: the reason why it is not, or None. duplicate_of: the index of the earlier
-    instruction with the same normal form, where the reason is that one.
+    instruction with the same normal form, where the reason is that one. error: what the engine
+    said, where it failed the request.
     """
 
     index: int
@@ -149,6 +151,7 @@ class Instruction:
     prompt_tokens: int
     completion_tokens: int
     seconds: float
+    error: str | None
     gen_input_configs: dict[str, object]
 
 
@@ -164,6 +167,7 @@ class Response:
     prompt_tokens: int
     completion_tokens: int
     seconds: float
+    error: str | None
     gen_response_configs: dict[str, object]
 
 

@@ -68,6 +68,7 @@ class Instructions:
             prompt_tokens=completion.prompt_tokens,
             completion_tokens=completion.completion_tokens,
             seconds=completion.seconds,
+            error=completion.error or None,
             gen_input_configs={
                 "prefix": self.prefix,
                 **drawn(self._sampling(index), self._seed(index), completion, self.draw),

@@ -51,6 +51,7 @@ class Responses:
             prompt_tokens=completion.prompt_tokens,
             completion_tokens=completion.completion_tokens,
             seconds=completion.seconds,
+            error=completion.error or None,
             gen_response_configs=drawn(self.sampling, self._seed(index), completion, self.draw),
         )
 

@@ -69,6 +69,7 @@ def test_record():
         "prompt_tokens": 3,
         "completion_tokens": 5,
         "seconds": 0.25,
+        "error": None,
         "gen_input_configs": {
             "prefix": "<user>",
             "temperature": 0.8,

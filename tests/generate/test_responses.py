@@ -64,6 +64,7 @@ def test_record():
         "prompt_tokens": 9,
         "completion_tokens": 64,
         "seconds": 0.5,
+        "error": None,
         "gen_response_configs": {
             "temperature": 0.0,
             "top_p": 1.0,

@@ -49,8 +49,9 @@ def test_two_releases_of_smollm2_are_byte_identical(tmp_path: Path) -> None:
     assert drawn["engine"] == "llama_cpp"
     assert drawn["revision"].startswith("sha256:b179c9523d0e6a0f")
     assert len({row["gen_input_configs"]["seed"] for row in rows}) == len(rows)
-    # What the model was given before it wrote an instruction is the prefix and nothing else.
+    # What the model was given before it wrote an instruction is the prefix and nothing else: its
+    # 24 tokens, with no second BOS before them.
     run_folder = RunFolder(tmp_path / "a" / "runs" / "tiny")
     shard = run_folder.instructions(run_folder.units()[0]).to_pylist()
-    assert {row["prompt_tokens"] for row in shard} == {23}
+    assert {row["prompt_tokens"] for row in shard} == {24}
     assert Pins.from_json(run_folder.state()["pins"]).prefix == PREFIX
