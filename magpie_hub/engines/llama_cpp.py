@@ -188,9 +188,8 @@ def _open(weights: Path | None, options: Options, key: str) -> tuple[Any, str]:
     """Return the library's server with the model loaded, and the library's version."""
     _check_gguf(weights)
     # Read by the OpenMP runtime when the library loads it: how long a thread spins at a barrier
-    # before it sleeps. At its default of 300,000 a model came to a halt as soon as another process
-    # wanted a processor (20 tokens in 60 s); sleeping at once is a third slower on an idle machine
-    # (54 against 82 tokens/s with SmolLM2 on two cores).
+    # before it sleeps. Tokens/s of SmolLM2 on two cores, idle and beside two busy processes: 92 and
+    # 3 at its default of 300,000; 82 and 38 at 3,000; 54 and 29 when it sleeps at once.
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     try:
         import xllamacpp
