@@ -178,16 +178,19 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
             schema=schema,
         )
 
+    @property
+    def _stages(self) -> list[str]:
+        return [INSTRUCTIONS, RESPONSES, *(TAGS[name].stage for name in self._spec.tags)]
+
     def _check_finished(self) -> None:
         drawn = self._units[-1].stop if self._units else 0
         if drawn < self._spec.instructions.rows:
             raise BuildError(
                 f"`{self._run.path}` is unfinished: {drawn} of {self._spec.instructions.rows} rows"
-                " were asked for",
+                " were begun",
                 hint="finish it with `magpie-hub generate SPEC`",
             )
-        stages = [INSTRUCTIONS, RESPONSES, *(TAGS[name].stage for name in self._spec.tags)]
-        for stage in stages:
+        for stage in self._stages:
             done = sum(self._run.finished(stage, unit) for unit in self._units)
             if done < len(self._units):
                 command = "tag" if stage.startswith("tags/") else "generate"
@@ -202,8 +205,9 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
         parts = [config, str(filter_name), str(self._spec.tags), self._model]
         code = [Path(__file__), Path(records.__file__), *Path(curate.__path__[0]).glob("*.py")]
         parts += [sha256(path) for path in sorted(code)]
-        stages = [INSTRUCTIONS, RESPONSES, *(TAGS[name].stage for name in self._spec.tags)]
-        parts += [sha256(self._run.shard(stage, unit)) for stage in stages for unit in self._units]
+        parts += [
+            sha256(self._run.shard(stage, unit)) for stage in self._stages for unit in self._units
+        ]
         return blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
 
 

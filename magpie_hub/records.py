@@ -62,6 +62,8 @@ RESPONSE_SHARD: dict[str, Type] = {
     **_COMPLETION,
     "gen_response_configs": RESPONSE_CONFIGS,
 }
+SHARDS = {INSTRUCTIONS: INSTRUCTION_SHARD, RESPONSES: RESPONSE_SHARD}
+"""The columns of the shards of each stage that asks a model."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Starts the run of a spec, or takes it up again: names checked, populations never mixed.
 
-Reads and writes run.json; knows neither shards nor the order of stages.
+Reads and writes run.json, and looks which units were begun; knows neither what is in a shard nor
+the order of stages.
 """
 
 from collections.abc import Callable, Mapping

@@ -17,15 +17,7 @@ from magpie_hub.errors import TemplateError
 from magpie_hub.generate.instructions import Instructions, cycle
 from magpie_hub.generate.responses import Responses
 from magpie_hub.generate.schedule import Finished, Key, Schedule
-from magpie_hub.records import (
-    INSTRUCTION_SHARD,
-    INSTRUCTIONS,
-    RESPONSE_SHARD,
-    RESPONSES,
-    Draw,
-    Unit,
-    arrow_schema,
-)
+from magpie_hub.records import INSTRUCTIONS, RESPONSES, SHARDS, Draw, Unit, arrow_schema
 from magpie_hub.run.begin import Warn, begin
 from magpie_hub.run.pins import Pins, check_revision, weights
 from magpie_hub.shards.folder import RunFolder
@@ -36,8 +28,6 @@ from magpie_hub.spec.snapshot import model_name
 Report = Callable[[str, int, int, int], None]
 """Told of progress: what is being made, how many are done, of how many, tokens since the start."""
 
-_SHARDS = {INSTRUCTIONS: INSTRUCTION_SHARD, RESPONSES: RESPONSE_SHARD}
-
 
 def generate(spec: Spec, folder: RunFolder, report: Report, warn: Warn) -> None:
     """Bring the run to all its instructions and responses; opens an engine if any is missing.
@@ -47,7 +37,7 @@ def generate(spec: Spec, folder: RunFolder, report: Report, warn: Warn) -> None:
     """
     pins = begin(spec, folder, warn, draws=True)
     units = folder.units()
-    if all(folder.finished(stage, unit) for stage in _SHARDS for unit in units):
+    if all(folder.finished(stage, unit) for stage in SHARDS for unit in units):
         return
     engine = spec.generator.engine
     place = weights(spec)
@@ -122,7 +112,7 @@ def _resume(
         if folder.finished(INSTRUCTIONS, unit):
             answered = folder.finished(RESPONSES, unit)
             journals.replace(schedule.resume(unit, folder.kept(unit), answered=answered))
-    for stage in (INSTRUCTIONS, RESPONSES):
+    for stage in SHARDS:
         for unit in units:
             if stage == RESPONSES and not folder.finished(INSTRUCTIONS, unit):
                 # Answers whose instructions were lost: they count for nothing before those are
@@ -163,7 +153,7 @@ class _Journals:
         import pyarrow as pa
 
         for shard in finished:
-            schema = arrow_schema(_SHARDS[shard.stage])
+            schema = arrow_schema(SHARDS[shard.stage])
             table = pa.Table.from_pylist([asdict(row) for row in shard.rows], schema=schema)
             if journal := self._open.pop((shard.stage, shard.unit), None):
                 journal.close()

@@ -167,10 +167,7 @@ class RunFolder:
 
     def kept(self, unit: Unit) -> dict[int, str]:
         """Return the kept instructions of a unit by their index."""
-        import pyarrow.compute as pc
-
-        drawn = self.instructions(unit)
-        rows = drawn.filter(pc.is_null(drawn["rejection"]))
+        rows = self._kept(unit)
         texts = rows["instruction"].to_pylist()
         return dict(zip(rows["index"].to_pylist(), texts, strict=True))
 
@@ -179,10 +176,7 @@ class RunFolder:
 
         Columns: those of the response shard, and `instruction` and `gen_input_configs`.
         """
-        import pyarrow.compute as pc
-
-        drawn, answers = self.instructions(unit), self.responses(unit)
-        kept = drawn.filter(pc.is_null(drawn["rejection"]))
+        kept, answers = self._kept(unit), self.responses(unit)
         if not kept["index"].equals(answers["index"]):
             raise ShardError(
                 f"`{self.shard(RESPONSES, unit)}` answers other instructions than"
@@ -207,6 +201,12 @@ class RunFolder:
 
         path = self.shard(stage, unit)
         return path.exists() and read_labels(path).get("labelled") == self.labelled(unit)
+
+    def _kept(self, unit: Unit) -> "pa.Table":
+        import pyarrow.compute as pc
+
+        drawn = self.instructions(unit)
+        return drawn.filter(pc.is_null(drawn["rejection"]))
 
     def _labels(self, stage: str, unit: Unit) -> dict[str, object]:
         labels = {"run": self.state()["fingerprint"], "stage": stage, "unit": unit.number}

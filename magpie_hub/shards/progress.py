@@ -7,11 +7,9 @@ nothing of configs or of what a reason means.
 from collections import Counter
 from dataclasses import dataclass
 
-from magpie_hub.records import INSTRUCTION_SHARD, INSTRUCTIONS, RESPONSE_SHARD, RESPONSES
+from magpie_hub.records import INSTRUCTIONS, RESPONSES, SHARDS
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.shards.journal import read
-
-COLUMNS = {INSTRUCTIONS: INSTRUCTION_SHARD, RESPONSES: RESPONSE_SHARD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,7 @@ def _stage(folder: RunFolder, stage: str, of: int) -> Progress:
         # Read first: a journal goes only once its shard is there, so no row is missed.
         found = read(folder.journal(stage, unit))[0][1:]
         if folder.finished(stage, unit):
-            table = folder.read(stage, unit, COLUMNS[stage])
+            table = folder.read(stage, unit, SHARDS[stage])
             rejected.update(r for r in table["rejection"].to_pylist() if r is not None)
             found = table.select(["completion_tokens", "seconds"]).to_pylist()
         rows += len(found)

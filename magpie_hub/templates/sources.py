@@ -37,19 +37,19 @@ class TemplateSource:
     context_length: int | None
 
 
-def load(model: str, *, file: str | None = None) -> TemplateSource:
+def load(model: str) -> TemplateSource:
     """Return the chat template of a model, with what belongs to it.
 
     model: a `.gguf` or `.jinja` file, a folder with a `tokenizer_config.json`, or a Hub id with
-    or without `@REVISION`. file: the name of a GGUF in that Hub repository.
+    or without `@REVISION`.
     Raises TemplateError where the files are not what they should be, HubError where they cannot
     be had.
     """
     path = Path(model)
-    if path.is_dir() and file is None:
+    if path.is_dir():
         return _from_files(model, lambda name: _existing(path / name))
-    if file is not None or model.endswith(".gguf") or model == hub.SMOLLM2:
-        return _from_gguf(model, hub.gguf(model, file=file))
+    if model.endswith(".gguf") or model == hub.SMOLLM2:
+        return _from_gguf(model, hub.gguf(model))
     if model.endswith(".jinja"):
         return inline(model, _text(path))
     if path.exists():

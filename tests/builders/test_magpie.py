@@ -204,7 +204,7 @@ def test_an_unfinished_run(copy, stage, command):
 def test_a_run_that_grew_is_unfinished(copy, tmp_path):
     """Rows that the spec asks for and that are not drawn yet are missed, not left out."""
     begin(load(str(spec_file(tmp_path, 70, **FAULTY))), copy, print)
-    with pytest.raises(BuildError, match="unfinished: 60 of 70 rows were asked for"):
+    with pytest.raises(BuildError, match="unfinished: 60 of 70 rows were begun"):
         Magpie(config_name="raw", data_dir=copy.path)
 
 

@@ -172,7 +172,7 @@ def test_rows_that_were_never_begun_can_be_taken_back(tmp_path: Path) -> None:
     """A slip in `rows` does no harm: `build` does not grow a run, and a growth can shrink again."""
     spec, folder = finished_run(tmp_path, 20)
     slip = load(str(spec_file(tmp_path, 900_000)))
-    with pytest.raises(BuildError, match="20 of 900000 rows were asked for"):
+    with pytest.raises(BuildError, match="20 of 900000 rows were begun"):
         build(slip, folder, quiet, print)
     assert begin(slip, folder, print, draws=True)
     assert folder.state()["growth"] == [20, 900_000]
