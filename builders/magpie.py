@@ -37,8 +37,6 @@ from magpie_hub.spec.model import Spec
 from magpie_hub.spec.snapshot import model_name
 from magpie_hub.tag import TAGS
 
-KIND = "sft"
-
 
 @dataclass
 class MagpieConfig(datasets.BuilderConfig):  # type: ignore[misc] # datasets ships no types
@@ -112,7 +110,7 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
             yield self._table(unit, mask)
 
     def _info(self) -> datasets.DatasetInfo:
-        schema = records.arrow_schema(records.columns(KIND))
+        schema = records.arrow_schema(records.columns(self._spec.kind))
         return datasets.DatasetInfo(features=datasets.Features.from_arrow_schema(schema))
 
     def _split_generators(self, dl_manager: object) -> list[datasets.SplitGenerator]:
@@ -168,7 +166,7 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
         rows = self._rows(unit).filter(pa.array(mask))
         model = pa.repeat(self._model, rows.num_rows)
         rows = rows.append_column("messages", _messages(rows)).append_column("model", model)
-        schema = records.arrow_schema(records.columns(KIND))
+        schema = records.arrow_schema(records.columns(self._spec.kind))
         # A column whose tag the spec leaves out is null: the schema of a kind is one.
         return pa.table(
             {
@@ -202,7 +200,7 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
 
     def _fingerprint(self, config: str, filter_name: str | None) -> str:
         """Return the hash of all that decides the rows: this code, the config, the shards."""
-        parts = [config, str(filter_name), str(self._spec.tags), self._model]
+        parts = [config, str(filter_name), str(self._spec.tags), self._model, self._spec.kind]
         code = [Path(__file__), Path(records.__file__), *Path(curate.__path__[0]).glob("*.py")]
         parts += [sha256(path) for path in sorted(code)]
         parts += [

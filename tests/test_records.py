@@ -63,7 +63,8 @@ def test_records_are_the_rows_of_their_shards(record: type, shard: dict[str, obj
 
 def test_published_columns() -> None:
     """Every published column has a meaning and one place: text, then tags, then provenance."""
-    assert list(KINDS) == ["sft"]
+    assert list(KINDS) == ["sft", "sft-reasoning"]
+    assert list(columns("sft-reasoning"))[:2] == ["messages", "reasoning"]
     assert list(columns("sft")) == [field.name for field in SFT]
     assert len(columns("sft")) == len(SFT)
     order = ["text", "tag", "provenance"]

@@ -21,7 +21,6 @@ from magpie_hub.curate.funnel import Funnel
 from magpie_hub.errors import CardError
 
 TEMPLATE = "dataset.md.jinja"
-KIND = "sft"
 _MARKUP = re.compile(r"([\\`*_{}\[\]#+!|~$])")
 _SIZES = (
     (1_000, "n<1K"),
@@ -36,9 +35,13 @@ _SIZES = (
 
 @dataclass(frozen=True, slots=True)
 class ConfigCard:
-    """What the card says of one config: its name, filter, funnel, and what was measured of it."""
+    """What the card says of one config: its name, filter, funnel, and what was measured of it.
+
+    kind: of its rows, as `records` knows it.
+    """
 
     name: str
+    kind: str
     default: bool
     filter: str | None
     funnel: Funnel
@@ -71,7 +74,7 @@ def render(spec: Mapping[str, Any], pins: Mapping[str, Any], configs: Sequence[C
             pins=pins,
             configs=configs,
             default=default,
-            fields=records.KINDS[KIND],
+            fields=records.KINDS[default.kind],
             version=__version__,
         )
     except jinja2.TemplateError as error:
@@ -107,7 +110,7 @@ def front_matter(spec: Mapping[str, Any], configs: Sequence[ConfigCard]) -> dict
         "dataset_info": [
             {
                 "config_name": config.name,
-                "features": _features(records.columns(KIND)),
+                "features": _features(records.columns(config.kind)),
                 "splits": [
                     {
                         "name": "train",

@@ -14,6 +14,8 @@ from magpie_hub.errors import EngineError
 
 ENGINES: dict[str, str] = {
     "llama_cpp": "magpie_hub.engines.llama_cpp:LlamaCpp",
+    "vllm": "magpie_hub.engines.vllm:Vllm",
+    "server": "magpie_hub.engines.server:Server",
     "scripted": "magpie_hub.engines.scripted:Scripted",
 }
 

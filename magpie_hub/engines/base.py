@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 FinishReason = Literal["stop", "length", "error"]
+Weights = Literal["none", "gguf", "folder", "tokenizer"]
+"""What an engine opens: nothing; a GGUF file; a folder as transformers saves a model; such a folder
+of which the tokenizer's files are enough, or a GGUF file (the weights are on a server)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class Request:
 
     prompt: token ids, passed to the model as they are (no BOS is added).
     stop: token ids that end the completion and are no part of it.
+    json_schema: the JSON Schema, as JSON text, that the completion must satisfy.
     """
 
     key: Hashable
@@ -39,6 +43,7 @@ class Request:
     sampling: Sampling
     seed: int
     stop: tuple[int, ...]
+    json_schema: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,8 @@ class Engine(ABC):
 
     name: ClassVar[str]
     """The engine's name in a spec."""
+    weights: ClassVar[Weights]
+    """What the caller has to find for it."""
     chat_template: ClassVar[str | None] = None
     """A Jinja chat template, where the engine stands in for a model that has none."""
     version: str
@@ -88,6 +95,18 @@ class Engine(ABC):
 
         Needs neither the model nor its library.
         """
+
+    @classmethod  # noqa: B027 # most engines cannot tell, and say nothing
+    def check_architecture(cls, architecture: str) -> None:
+        """Raise EngineError for a kind of network that the installed library cannot run.
+
+        architecture: as the weights name it, `llama` in a GGUF, `LlamaForCausalLM` in a folder.
+        """
+
+    @classmethod
+    def context_limit(cls, options: Mapping[str, object]) -> int | None:  # noqa: ARG003
+        """Return to how many tokens of context the options limit a model; None for its own."""
+        return None
 
     @abstractmethod
     def encode(self, text: str, *, special: bool) -> list[int]:

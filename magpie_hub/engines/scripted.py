@@ -31,7 +31,11 @@ TEMPLATE = """\
 {{- '<|im_start|>system\\nYou follow a script.<|im_end|>\\n' }}
 {%- endif %}
 {%- for message in messages %}
-{{- '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}
+{{- '<|im_start|>' + message['role'] + '\\n' }}
+{%- if message['reasoning_content'] %}
+{{- '<think>\\n' + message['reasoning_content'] + '\\n</think>\\n\\n' }}
+{%- endif %}
+{{- message['content'] + '<|im_end|>\\n' }}
 {%- endfor %}
 {%- if add_generation_prompt %}
 {{- '<|im_start|>assistant\\n' }}
@@ -44,7 +48,8 @@ class Options:
 
     duplicates, empty, cut, loops, leaks, colons: the share of instructions that repeat a
     popular one, are empty, end at the token limit, repeat one phrase, hold a control token's
-    name, end in a colon. Answers are only ever empty or cut.
+    name, end in a colon. Answers are only ever empty or cut. thoughts: the share of answers that
+    begin with reasoning.
     capacity: requests in flight. latency: real seconds slept for each completion.
     tokens_per_second: the virtual speed. shuffle: completions come back in another order than
     requests went in. transcript: a file that gets one JSON line for each request.
@@ -56,6 +61,7 @@ class Options:
     loops: float = bounded(0.03, 0, 1)
     leaks: float = bounded(0.03, 0, 1)
     colons: float = bounded(0.03, 0, 1)
+    thoughts: float = bounded(0.0, 0, 1)
     capacity: int = bounded(32, 1)
     latency: float = bounded(0.0, 0)
     tokens_per_second: float = bounded(1000.0, 1)
@@ -80,6 +86,7 @@ class Scripted(Engine):
     """A deterministic stand-in for a model; see the module's docstring."""
 
     name = "scripted"
+    weights = "none"
     chat_template = TEMPLATE
     version = "1"
     context_length = 1_000_000
@@ -112,7 +119,7 @@ class Scripted(Engine):
         self._waiting.clear()
 
     def _answer(self, request: Request) -> Completion:
-        text, reason = _write(_decode(request.prompt), request.seed, self._options)
+        text, reason = _write(request, self._options)
         tokens = words.tokens(text)
         if len(tokens) > request.sampling.max_tokens:
             tokens, reason = tokens[: request.sampling.max_tokens], "length"
@@ -128,14 +135,21 @@ class Scripted(Engine):
         )
 
 
-def _write(prompt: str, seed: int, options: Options) -> tuple[str, FinishReason]:
-    draw = Random(f"{seed} {prompt}")
+def _write(request: Request, options: Options) -> tuple[str, FinishReason]:
+    prompt = _decode(request.prompt)
+    draw = Random(f"{request.seed} {prompt}")
+    if request.json_schema is not None:
+        return json.dumps(words.instance(json.loads(request.json_schema), draw)), "stop"
     fault = _fault(draw.random(), options)
     before = prompt.removesuffix("<|im_start|>assistant\n")
     if before == prompt:
         return _spoil(words.instruction(draw), fault, draw)
     question = before.rpartition("<|im_start|>user\n")[2].partition("<|im_end|>")[0]
-    return _spoil(words.answer(question, draw), fault if fault in ANSWER_FAULTS else None, draw)
+    fault = fault if fault in ANSWER_FAULTS else None
+    text, reason = _spoil(words.answer(question, draw), fault, draw)
+    if options.thoughts and draw.random() < options.thoughts:
+        text = words.thought(question) + text
+    return text, reason
 
 
 def _fault(drawn: float, options: Options) -> str | None:

@@ -5,9 +5,9 @@ end of each instruction keep most of them distinct.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 
@@ -121,6 +121,30 @@ def answer(question: str, draw: Random) -> str:
     count = 2 + int(draw.random() * 5)
     body = " ".join(_pick(draw, SENTENCES) for _ in range(count))
     return f"You asked: {start}. {body}"
+
+
+def thought(question: str) -> str:
+    """Return what goes before an answer, as a thinking model marks it."""
+    return f"<think>\nThe words {''.join(tokens(question)[:3]).strip()} say it.\n</think>\n\n"
+
+
+def instance(schema: Mapping[str, Any], draw: Random) -> object:
+    """Return a value that satisfies a JSON Schema of enums, objects, arrays and plain types."""
+    if "enum" in schema:
+        return _pick(draw, schema["enum"])
+    match schema.get("type"):
+        case "object":
+            properties = schema.get("properties", {})
+            return {name: instance(part, draw) for name, part in properties.items()}
+        case "array":
+            count = max(schema.get("minItems", 0), min(2, schema.get("maxItems", 2)))
+            return [instance(schema["items"], draw) for _ in range(count)]
+        case "string":
+            return _pick(draw, SENTENCES)[: schema.get("maxLength")]
+        case "boolean":
+            return draw.random() < 0.5
+    low = schema.get("minimum", 0)
+    return low + int(draw.random() * (schema.get("maximum", low + 10) - low + 1))
 
 
 def tokens(text: str) -> list[str]:

@@ -11,6 +11,7 @@ from magpie_hub.engines.base import Completion
 
 REASONS = {
     "engine-error": "the engine refused or failed the request",
+    "unfinished-reasoning": "the token limit came before the reasoning had ended",
     "empty": "nothing but white space was written",
     "template-leak": "a control token of the chat template stands in the text",
     "repetition-loop": "the end of the text repeats itself at least four times",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from magpie_hub.engines.base import Completion, Request, Sampling
 from magpie_hub.generate.clean import response_fault, tidy
 from magpie_hub.generate.instructions import drawn
+from magpie_hub.generate.reasoning import Reasoning
 from magpie_hub.records import RESPONSES, Draw, Response
 
 
@@ -18,7 +19,8 @@ class Responses:
     """How a run's responses are drawn.
 
     before, after: token ids in front of the instruction and behind it (the post-query text).
-    encode: an instruction's token ids, with no control token among them.
+    encode: an instruction's token ids, with no control token among them. reasoning: the marks of a
+    thinking model's, None for others.
     """
 
     draw: Draw
@@ -28,6 +30,7 @@ class Responses:
     sampling: Sampling
     controls: tuple[str, ...]
     encode: Callable[[str], list[int]]
+    reasoning: Reasoning | None = None
 
     def request(self, index: int, instruction: str, key: Hashable) -> Request:
         """Return the request that answers instruction `index`."""
@@ -41,12 +44,16 @@ class Responses:
 
     def record(self, index: int, completion: Completion) -> Response:
         """Return what is kept of a completion: the response, or the reason against it."""
-        text = tidy(completion.text)
+        thought, answer = None, completion.text
+        if self.reasoning is not None and completion.finish_reason != "error":
+            thought, answer = self.reasoning.split(completion.text)
+        text = tidy(answer)
         return Response(
             index=index,
             uuid=self.draw.uuid(index),
             response=text,
-            rejection=response_fault(completion, text, self.controls),
+            reasoning=thought and tidy(thought),
+            rejection=self._fault(completion, thought, text),
             finish_reason=completion.finish_reason,
             prompt_tokens=completion.prompt_tokens,
             completion_tokens=completion.completion_tokens,
@@ -54,6 +61,11 @@ class Responses:
             error=completion.error or None,
             gen_response_configs=drawn(self.sampling, self._seed(index), completion, self.draw),
         )
+
+    def _fault(self, completion: Completion, thought: str | None, text: str) -> str | None:
+        if thought is not None and not text and completion.finish_reason == "length":
+            return "unfinished-reasoning"
+        return response_fault(completion, text, self.controls)
 
     def _seed(self, index: int) -> int:
         return self.draw.seed_of(index, RESPONSES)

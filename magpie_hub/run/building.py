@@ -75,10 +75,11 @@ def _config(spec: Spec, folder: RunFolder, name: str, place: Path) -> "ConfigCar
     # The release takes the builder's tables as they come; datasets' cache has no part in it.
     with tempfile.TemporaryDirectory() as cache:
         builder = magpie(cache, config_name=name, data_dir=folder.path)
-        schema = records.arrow_schema(records.columns("sft"))
+        schema = records.arrow_schema(records.columns(spec.kind))
         write_release(place, "train", builder.tables(), schema)
     return ConfigCard(
         name=name,
+        kind=spec.kind,
         default=name == spec.default_config,
         filter=spec.active_configs[name].filter,
         funnel=builder.funnel,
@@ -100,7 +101,7 @@ def publish(spec: Spec, folder: RunFolder, built: Built, target: Path) -> tuple[
         "spec": public(state["spec"]),
         "fingerprint": state["fingerprint"],
         "configs": {
-            name: {"kind": "sft", "rows": funnel.kept, "funnel": asdict(funnel)}
+            name: {"kind": spec.kind, "rows": funnel.kept, "funnel": asdict(funnel)}
             for name, funnel in built.funnels.items()
         },
         "versions": {name: importlib.metadata.version(name) for name in LIBRARIES},

@@ -19,7 +19,7 @@ from magpie_hub.generate.responses import Responses
 from magpie_hub.generate.schedule import Finished, Key, Schedule
 from magpie_hub.records import INSTRUCTIONS, RESPONSES, SHARDS, Draw, Unit, arrow_schema
 from magpie_hub.run.begin import Warn, begin
-from magpie_hub.run.pins import Pins, check_revision, weights
+from magpie_hub.run.pins import Pins, weights
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.shards.journal import Journal
 from magpie_hub.spec.model import Spec
@@ -40,8 +40,7 @@ def generate(spec: Spec, folder: RunFolder, report: Report, warn: Warn) -> None:
     if all(folder.finished(stage, unit) for stage in SHARDS for unit in units):
         return
     engine = spec.generator.engine
-    place = weights(spec)
-    check_revision(spec, pins, place)
+    place = weights(spec, pins.revision)
     with open_engine(engine.name, place, engine.options) as model:
         _note_engine(spec, folder, model, warn)
         schedule = _schedule(spec, pins, model, units)
@@ -74,9 +73,12 @@ def _note_engine(spec: Spec, folder: RunFolder, model: Engine, warn: Warn) -> No
 def _schedule(spec: Spec, pins: Pins, model: Engine, units: list[Unit]) -> Schedule:
     draw = Draw(spec.repo, model_name(spec), pins.revision, spec.seed)
     special = partial(model.encode, special=True)
-    ends = [special(end) for end in pins.ends]
-    stop = tuple(ids[0] for ids in ends if len(ids) == 1)
-    if not stop:
+    ends = {end: special(end) for end in pins.ends}
+    stop = tuple(ids[0] for ids in ends.values() if len(ids) == 1)
+    # A mark that stands between the reasoning and the answer does not end a response.
+    between = pins.reasoning.closing if pins.reasoning else ""
+    answer_stop = tuple(i[0] for end, i in ends.items() if len(i) == 1 and end not in between)
+    if not stop or not answer_stop:
         raise TemplateError(
             f"none of the texts that end a turn (`{'`, `'.join(pins.ends)}`) is one token of the"
             " model, so that nothing would end an instruction",
@@ -95,10 +97,11 @@ def _schedule(spec: Spec, pins: Pins, model: Engine, units: list[Unit]) -> Sched
             draw,
             before=prompt,
             after=tuple(special(pins.post_query)),
-            stop=stop,
+            stop=answer_stop,
             sampling=pins.responses,
             controls=pins.controls,
             encode=partial(model.encode, special=False),
+            reasoning=pins.reasoning,
         ),
         Seen().duplicate_of,
     )

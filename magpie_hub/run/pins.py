@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magpie_hub import hub
-from magpie_hub.engines import engine_class
 from magpie_hub.engines.base import Sampling
 from magpie_hub.errors import RunError
+from magpie_hub.generate.reasoning import Reasoning
+from magpie_hub.run.models import check, end_marks
+from magpie_hub.run.weights import find, revision_of
 from magpie_hub.spec.model import Responses, Spec
 
 if TYPE_CHECKING:
@@ -27,7 +29,8 @@ class Pins:
     revision: of the weights. prefix: the text up to where the user's words begin. post_query:
     from the end of the user's words to where the answer begins. ends: the texts that end a turn.
     controls: the texts of the template's control tokens. responses: how responses are sampled.
-    warnings: what was seen of the template that a person should know.
+    reasoning: the marks of a thinking model. warnings: what was seen of the template that a person
+    should know.
     """
 
     revision: str
@@ -36,6 +39,7 @@ class Pins:
     ends: tuple[str, ...]
     controls: tuple[str, ...]
     responses: Sampling
+    reasoning: Reasoning | None
     warnings: tuple[str, ...]
 
     @classmethod
@@ -43,7 +47,9 @@ class Pins:
         """Return the pins of a run.json; RunError where they are not of this version."""
         try:
             lists = {name: tuple(data[name]) for name in ("ends", "controls", "warnings")}
-            return cls(**{**data, **lists, "responses": Sampling(**data["responses"])})
+            marks = data["reasoning"] and Reasoning(**data["reasoning"])
+            sampling = Sampling(**data["responses"])
+            return cls(**{**data, **lists, "responses": sampling, "reasoning": marks})
         except (KeyError, TypeError) as error:
             raise RunError(
                 f"the `pins` of run.json are not those of this version: {error}",
@@ -55,53 +61,47 @@ class Pins:
         return asdict(self)
 
 
-def weights(spec: Spec) -> Path | None:
-    """Return the file of the generator's weights; None for an engine that has none."""
-    engine = spec.generator.engine
-    if engine_class(engine.name).chat_template is not None:
-        return None
-    return hub.gguf(spec.generator.model, file=engine.options.get("file"))
+def weights(spec: Spec, pinned: str) -> Path | None:
+    """Return what the generator's engine opens, at the revision that the run began with.
+
+    pinned: `Pins.revision`. Raises RunError where the weights are no longer those; of a model on
+    the Hub none are fetched before that is known.
+    """
+    generator = spec.generator
+    commit = pinned if hub.COMMIT.fullmatch(pinned) else None
+    path = find(generator, revision=commit, small=True)
+    found = _revision(spec, path)
+    if found != pinned:
+        raise RunError(
+            f"`generator.model`: the run was made with the weights `{pinned}`, now they are"
+            f" `{found}` (`{path}`); rows of two populations are never mixed",
+            hint="put the weights back, or start another run with --run DIR",
+        )
+    return find(generator, revision=commit)
 
 
 def resolve(spec: Spec, *, date: str) -> Pins:
-    """Return the pins of a spec's generator; its template is rendered for this, once.
+    """Return the pins of a spec's generator, once nothing stands in the way of generating.
 
     date: YYYY-MM-DD, what a template that states the date will say for the whole run.
     """
-    from magpie_hub.templates import prefix, sources
-
-    engine = engine_class(spec.generator.engine.name)
-    path = weights(spec)
-    if path is None:
-        source = sources.inline(spec.generator.model, engine.chat_template or "")
-    else:
-        source = sources.load(str(path))
-    texts = prefix.derive(source, date=date)
+    model = check(spec, date=date)
+    source, texts = model.source, model.texts
     return Pins(
-        revision=_revision(spec, path),
+        revision=_revision(spec, model.folder or find(spec.generator)),
         prefix=texts.prefix,
         post_query=texts.post_query,
-        ends=tuple(dict.fromkeys([*texts.end_of_turn, *filter(None, [source.eos_token])])),
+        ends=end_marks(source, texts),
         controls=_controls(source, texts.end_of_turn),
         responses=_sampling(spec.responses, source.generation_config),
+        reasoning=_reasoning(source, texts.post_query, date),
         warnings=texts.warnings,
     )
 
 
-def check_revision(spec: Spec, pins: Pins, path: Path | None) -> None:
-    """Raise RunError where the weights are no longer those that the run began with."""
-    found = _revision(spec, path)
-    if found != pins.revision:
-        raise RunError(
-            f"`generator.model`: the run was made with the weights `{pins.revision}`, now they are"
-            f" `{found}` (`{path}`); rows of two populations are never mixed",
-            hint="put the weights back, or start another run with --run DIR",
-        )
-
-
 def _revision(spec: Spec, path: Path | None) -> str:
-    """Return the revision of the weights: what is in the file, whatever name it was had by."""
-    return spec.generator.engine.name if path is None else hub.revision_of(path)
+    """Return the revision of the weights: what they hold, whatever name they were had by."""
+    return spec.generator.engine.name if path is None else revision_of(path)
 
 
 def _controls(source: "TemplateSource", ends: tuple[str, ...]) -> tuple[str, ...]:
@@ -111,6 +111,15 @@ def _controls(source: "TemplateSource", ends: tuple[str, ...]) -> tuple[str, ...
     """
     written = {text for text in source.special_ids if text and text in source.chat_template}
     return tuple(sorted(written.union(ends, filter(None, [source.eos_token]))))
+
+
+def _reasoning(source: "TemplateSource", post_query: str, date: str) -> Reasoning | None:
+    from magpie_hub.templates import reasoning
+
+    marks = reasoning.marks(source, post_query, date=date)
+    if marks is None:
+        return None
+    return Reasoning(*marks, opened=post_query.rstrip().endswith(marks[0]))
 
 
 def _sampling(given: Responses, model: Mapping[str, object]) -> Sampling:

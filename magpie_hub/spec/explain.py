@@ -30,6 +30,7 @@ EXAMPLES = {
     "weight": "1",
     "max_tokens": "1024",
     "responses": "{temperature: 0, max_tokens: 4096}",
+    "reasoning": "keep",
     "tags": "[lengths, language]",
     "configs": "{filtered: {filter: finished, default: true}}",
     "filter": "finished",

@@ -73,11 +73,15 @@ class Instructions(Section):
 
 
 class Responses(Section):
-    """How instructions are answered; what is unset comes from the model's generation_config."""
+    """How instructions are answered; what is unset comes from the model's generation_config.
+
+    reasoning: whether a thinking model's is published in a column of its own, or dropped.
+    """
 
     temperature: Annotated[float, Field(ge=0, le=5)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     max_tokens: Annotated[int, Field(ge=1, le=10**6)] = 4096
+    reasoning: Literal["drop", "keep"] = "drop"
 
 
 class Config(Section):
@@ -120,6 +124,11 @@ class Spec(Section):
         """The configs to build, `raw` among them unless it is switched off."""
         given = {"raw": Config()} | self.configs
         return {name: config for name, config in given.items() if config is not False}
+
+    @property
+    def kind(self) -> str:
+        """The kind of the published rows, as `records` knows it."""
+        return "sft-reasoning" if self.responses.reasoning == "keep" else "sft"
 
     @property
     def default_config(self) -> str:

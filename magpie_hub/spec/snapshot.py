@@ -21,6 +21,8 @@ _POPULATION = (
     "instructions.max_tokens.",
     "responses.",
 )
+_PUBLISHED_ONLY = "responses.reasoning"
+"""What decides which columns are published, and not how rows are drawn."""
 
 Snapshot = dict[str, Any]
 
@@ -50,7 +52,11 @@ def model_name(spec: Spec) -> str:
 def population(snapshot: Snapshot) -> dict[str, object]:
     """Return the leaves that rows of one run folder must share: dotted path to value."""
     leaves = _leaves(snapshot)
-    return {path: value for path, value in leaves if f"{path}.".startswith(_POPULATION)}
+    return {
+        path: value
+        for path, value in leaves
+        if f"{path}.".startswith(_POPULATION) and path != _PUBLISHED_ONLY
+    }
 
 
 def fingerprint(data: object) -> str:

@@ -25,7 +25,8 @@ class TemplateSource:
 
     name: as the caller wrote it. special_ids: text of control and added tokens to id.
     generation_config: the model's own sampling, by the names that transformers uses.
-    context_length: in tokens, where it is known.
+    context_length: in tokens, where it is known. architectures: as transformers or llama.cpp name
+    what runs the model, most often one.
     """
 
     name: str
@@ -35,6 +36,7 @@ class TemplateSource:
     special_ids: Mapping[str, int]
     generation_config: Mapping[str, object]
     context_length: int | None
+    architectures: tuple[str, ...] = ()
 
 
 def load(model: str) -> TemplateSource:
@@ -63,6 +65,16 @@ def load(model: str) -> TemplateSource:
     return _from_files(model, lambda name: hub.find(repo, name, revision=revision))
 
 
+def network(path: Path) -> tuple[tuple[str, ...], int | None]:
+    """Return the architectures and the context length of a GGUF or a folder, as far as known.
+
+    For a model that `load` cannot read for want of a chat template.
+    """
+    if path.is_dir():
+        return _network(_existing(path / "config.json"))
+    return _network_of_gguf(_metadata(path), path)
+
+
 def inline(name: str, chat_template: str) -> TemplateSource:
     """Return a chat template of which nothing else is known: no tokens, no ids."""
     return TemplateSource(name, chat_template, None, None, {}, {}, None)
@@ -77,7 +89,7 @@ def _from_files(name: str, place: Callable[[str], Path | None]) -> TemplateSourc
             hint="name a folder that a tokenizer was saved to, a `.gguf` or a `.jinja` file",
         )
     tokenizer_config = _object(path)
-    config = _object(place("config.json"))
+    architectures, context_length = _network(place("config.json"))
     template = place("chat_template.jinja")
     return TemplateSource(
         name=name,
@@ -89,8 +101,20 @@ def _from_files(name: str, place: Callable[[str], Path | None]) -> TemplateSourc
             for path, entry in _added_tokens(tokenizer_config, path, place("tokenizer.json"))
         },
         generation_config=_object(place("generation_config.json")),
-        context_length=_may(config, "max_position_embeddings", int, path),
+        context_length=context_length,
+        architectures=architectures,
     )
+
+
+def _network(path: Path | None) -> tuple[tuple[str, ...], int | None]:
+    if path is None:
+        return (), None
+    config = _object(path)
+    # A model that also sees or hears keeps what concerns text apart.
+    text = _may(config, "text_config", dict, path) or {}
+    length = _may(text | config, "max_position_embeddings", int, path)
+    architectures = _may(config, "architectures", list, path) or []
+    return tuple(map(str, architectures)), length
 
 
 def _added_tokens(
@@ -136,7 +160,7 @@ def _from_gguf(name: str, path: Path) -> TemplateSource:
         raise _no_template(path)
     tokens = _may(values, "tokenizer.ggml.tokens", list, path) or []
     types = _may(values, "tokenizer.ggml.token_type", list, path) or []
-    length = f"{values.get('general.architecture')}.context_length"
+    architectures, context_length = _network_of_gguf(values, path)
     sampling = {
         key.removeprefix(_SAMPLING): value
         for key, value in values.items()
@@ -153,8 +177,14 @@ def _from_gguf(name: str, path: Path) -> TemplateSource:
             if kind in _CONTROL_AND_USER_DEFINED
         },
         generation_config={_NAMED_IN_GGUF.get(k, k): value for k, value in sampling.items()},
-        context_length=_may(values, length, int, path),
+        context_length=context_length,
+        architectures=architectures,
     )
+
+
+def _network_of_gguf(values: dict[str, Any], path: Path) -> tuple[tuple[str, ...], int | None]:
+    architecture = _want(values, "general.architecture", str, path)
+    return (architecture,), _may(values, f"{architecture}.context_length", int, path)
 
 
 def _metadata(path: Path) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def config(tmp_path_factory, row):
         schema = records.arrow_schema(records.columns("sft"))
         pq.write_table(pa.Table.from_pylist(rows, schema), folder / "train-00000-of-00001.parquet")
         steps = funnel(1200, [("instruction", "empty", 1190), ("filter", "language == EN", 7)])
-        card = render.ConfigCard("raw", True, None, steps, measure(folder))
+        card = render.ConfigCard("raw", "sft", True, None, steps, measure(folder))
         return replace(card, **changes)
 
     return make

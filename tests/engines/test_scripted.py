@@ -136,3 +136,33 @@ def test_transcript_has_a_line_for_each_request(ask, tmp_path):
         {"key": 1, "seed": 5}, {"key": 2, "seed": 2},
         {"key": 1, "seed": 6}, {"key": 2, "seed": 2},
     ]  # fmt: skip
+
+
+def test_thoughts_go_before_answers(ask):
+    """A thinking model is played by marked reasoning in front of the same answers."""
+    prompt = Scripted(None, {}).encode(ANSWER, special=True)
+    plain = run(Scripted(None, CLEAN), [ask(1, prompt)])[1]
+    thinking = run(Scripted(None, CLEAN | {"thoughts": 1.0}), [ask(1, prompt)])[1]
+    assert thinking.text.startswith("<think>\nThe words")
+    assert thinking.text.endswith(f"</think>\n\n{plain.text}")
+
+
+def test_a_schema_is_satisfied(ask):
+    """A request with a JSON Schema gets a value of it, the same for the same seed."""
+    schema = {
+        "type": "object",
+        "properties": {
+            "level": {"enum": ["easy", "hard"]},
+            "score": {"type": "integer", "minimum": 1, "maximum": 5},
+            "topics": {"type": "array", "items": {"type": "string", "maxLength": 5}},
+            "safe": {"type": "boolean"},
+        },
+    }
+    request = ask(3, [10], json_schema=json.dumps(schema))
+    first, second = (run(Scripted(None, {}), [request])[3].text for _ in range(2))
+    value = json.loads(first)
+    assert first == second
+    assert value["level"] in ("easy", "hard")
+    assert value["score"] in range(1, 6)
+    assert [len(topic) for topic in value["topics"]] == [5, 5]
+    assert value["safe"] in (True, False)

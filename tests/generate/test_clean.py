@@ -57,8 +57,9 @@ def test_a_near_miss_is_kept(text):
 
 
 def test_every_reason_has_an_example():
-    """No reason is without a test; duplicates are judged by the schedule."""
-    assert {reason for reason, *_ in FAULTY} | {"exact-duplicate"} == set(REASONS)
+    """No reason is without a test; these two are tested where they are judged."""
+    elsewhere = {"exact-duplicate", "unfinished-reasoning"}
+    assert {reason for reason, *_ in FAULTY} | elsewhere == set(REASONS)
 
 
 @pytest.mark.parametrize(

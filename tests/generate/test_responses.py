@@ -1,12 +1,13 @@
 """How instructions are answered: the prompt, in which their words stay words, and the record."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 
 import pyarrow as pa
 
 from magpie_hub.engines.base import Completion, Sampling
 from magpie_hub.engines.scripted import CONTROL, Scripted
+from magpie_hub.generate.reasoning import Reasoning
 from magpie_hub.generate.responses import Responses
 from magpie_hub.records import RESPONSE_SHARD, RESPONSES, Draw, arrow_schema
 
@@ -59,6 +60,7 @@ def test_record():
         "index": 7,
         "uuid": DRAW.uuid(7),
         "response": "Because",
+        "reasoning": None,
         "rejection": None,
         "finish_reason": "length",
         "prompt_tokens": 9,
@@ -76,3 +78,18 @@ def test_record():
         },
     }
     assert pa.Table.from_pylist([record], arrow_schema(RESPONSE_SHARD)).to_pylist() == [record]
+
+
+def test_reasoning_is_kept_apart():
+    """What stands between the marks is the reasoning; the response is only what follows."""
+    thinking = replace(answerer(), reasoning=Reasoning("<think>", "</think>", opened=False))
+    thoughts = {
+        "<think>\nHm.\n</think>\n\nBecause.": ("Hm.", "Because.", None),
+        "Because.": (None, "Because.", None),
+        "<think>\nHm": ("Hm", "", "unfinished-reasoning"),
+        "<think>\n\n</think>\n\nBecause.": ("", "Because.", None),
+    }
+    for text, expected in thoughts.items():
+        reason = "length" if expected[2] else "stop"
+        row = thinking.record(7, Completion("key", text, reason, 9, 64, 0.5, "scripted", "1"))
+        assert (row.reasoning, row.response, row.rejection) == expected

@@ -3,15 +3,18 @@
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
 from magpie_hub.engines.base import Sampling
 from magpie_hub.engines.scripted import Scripted
 from magpie_hub.errors import RunError
 from magpie_hub.run.generation import generate
-from magpie_hub.run.pins import Pins, check_revision, resolve
+from magpie_hub.run.pins import Pins, resolve, weights
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.spec.load import load
 from tests.making import finished_run, quiet, spec_file
+from tests.run.folders import CHATML, files, save, save_gguf
+from tests.small_hub import FIRST, SECOND
 
 
 def test_pins_of_the_scripted_engine(tmp_path: Path) -> None:
@@ -26,12 +29,40 @@ def test_pins_of_the_scripted_engine(tmp_path: Path) -> None:
 
 def test_other_weights_are_not_mixed_in(tmp_path: Path) -> None:
     """A weight file with other content under the same name is refused, with both revisions."""
-    weights = tmp_path / "model.gguf"
-    weights.write_bytes(b"GGUF first")
-    spec = load(str(spec_file(tmp_path, generator={"model": str(weights)})))
-    pins = resolve(load(str(spec_file(tmp_path))), date="2026-01-31")
-    with pytest.raises(RunError, match=r"with the weights `scripted`, now they are `sha256:"):
-        check_revision(spec, pins, weights)
+    path = save_gguf(tmp_path / "model.gguf", CHATML, "llama", 2048)
+    spec = load(str(spec_file(tmp_path, generator={"model": str(path), "engine": "llama_cpp"})))
+    pins = resolve(spec, date="2026-01-31")
+    assert weights(spec, pins.revision) == path
+    save_gguf(path, CHATML, "llama", 4096)
+    with pytest.raises(RunError, match=f"with the weights `{pins.revision}`, now they are `sha2"):
+        weights(spec, pins.revision)
+
+
+def test_a_run_goes_on_with_its_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`main` is resolved once: when it has moved, the run still gets the commit of its pins."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    repo = tmp_path / "models--org--m"
+    for commit, content in ((FIRST, files()), (SECOND, files(context=4096))):
+        save(repo / "snapshots" / commit, content)
+    (repo / "refs").mkdir()
+    engine = {"name": "server", "url": "http://127.0.0.1:9"}
+    spec = load(str(spec_file(tmp_path, generator={"model": "org/m", "engine": engine})))
+    (repo / "refs/main").write_text(FIRST)
+    pins = resolve(spec, date="2026-01-31")
+    assert pins.revision == FIRST
+    (repo / "refs/main").write_text(SECOND)
+    assert weights(spec, pins.revision) == repo / "snapshots" / FIRST
+    assert resolve(spec, date="2026-01-31").revision == SECOND
+
+
+def test_server_and_vllm_name_the_same_revision(tmp_path: Path) -> None:
+    """Row ids depend on it: a server's tokenizer folder is known by the weights beside it too."""
+    folder = save(tmp_path / "model", files())
+    engine = {"name": "server", "url": "http://127.0.0.1:9"}
+    generator = {"model": str(folder), "engine": engine}
+    pins = resolve(load(str(spec_file(tmp_path, generator=generator))), date="2026-01-31")
+    same = load(str(spec_file(tmp_path, generator={"model": str(folder), "engine": "vllm"})))
+    assert weights(same, pins.revision) == folder
 
 
 def test_another_version_of_the_engine_is_worth_a_word(

@@ -27,7 +27,7 @@ def test_every_default_is_written_out() -> None:
             "sampling": [{"temperature": 1.0, "top_p": 1.0, "weight": 1}],
             "max_tokens": 1024,
         },
-        "responses": {"temperature": None, "top_p": None, "max_tokens": 4096},
+        "responses": {"temperature": None, "top_p": None, "max_tokens": 4096, "reasoning": "drop"},
         "tags": ["lengths", "language"],
         "configs": {"raw": {"filter": None, "default": False}},
     }

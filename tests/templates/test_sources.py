@@ -9,7 +9,7 @@ import pytest
 
 from magpie_hub import hub
 from magpie_hub.errors import HubError, TemplateError
-from magpie_hub.templates.sources import TemplateSource, inline, load
+from magpie_hub.templates.sources import TemplateSource, inline, load, network
 
 CONFIG = {
     "chat_template": "{{ bos_token }}",
@@ -78,13 +78,20 @@ def test_a_folder_with_all_files(tmp_path):
             chat_template_jinja="from its own file",
             tokenizer_json={"added_tokens": [{"id": 9, "content": "<tool>"}]},
             generation_config_json={"temperature": 0.6},
-            config_json={"max_position_embeddings": 2048},
+            config_json={"max_position_embeddings": 2048, "architectures": ["LlamaForCausalLM"]},
         )
     )
     assert source.chat_template == "from its own file"
     assert source.special_ids == {"<s>": 1, "</s>": 2, "<tool>": 9}
     assert source.generation_config == {"temperature": 0.6}
     assert source.context_length == 2048
+    assert source.architectures == ("LlamaForCausalLM",)
+
+
+def test_the_context_of_a_model_that_also_sees(tmp_path):
+    """What concerns text stands apart in its config; a base model without a template tells it."""
+    folder(tmp_path, config_json={"text_config": {"max_position_embeddings": 512}})
+    assert network(tmp_path) == ((), 512)
 
 
 def test_of_named_templates_the_default_is_taken(tmp_path):
@@ -155,6 +162,7 @@ def test_a_gguf(tmp_path):
         special_ids={"<s>": 1, "</s>": 2, "<tool>": 3},
         generation_config={"temperature": 0.5, "top_k": 20},
         context_length=64,
+        architectures=("llama",),
     )
 
 

@@ -1,0 +1,77 @@
+"""What the engines share whose library or server is asynchronous: one event loop, run by `take`.
+
+The loop runs only while `take` waits, in the caller's thread, so that a signal is noticed at once
+and nothing needs a lock. Knows neither a library nor a protocol.
+"""
+
+import asyncio
+import time
+from abc import abstractmethod
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from magpie_hub.engines.base import Completion, Engine, Request
+
+T = TypeVar("T")
+
+
+class AsyncEngine(Engine):
+    """An engine that answers each request in a task of its own.
+
+    A subclass calls `super().__init__()` first, and implements `answer` and `shutdown`.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._tasks: set[asyncio.Task[Completion]] = set()
+        self._finished: asyncio.Queue[asyncio.Task[Completion]] = asyncio.Queue()
+        self._since = 0.0
+
+    @abstractmethod
+    async def answer(self, request: Request) -> Completion:
+        """Return the request's completion, with 0 for its seconds.
+
+        A fault of the request alone is a completion with finish reason "error"; an exception
+        ends the whole run.
+        """
+
+    @abstractmethod
+    async def shutdown(self) -> None:
+        """Release what the subclass holds; called once, after every task was cancelled."""
+
+    def wait_for(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run the loop until `work` is done and return its result."""
+        return self._loop.run_until_complete(work)
+
+    def submit(self, request: Request) -> None:
+        if not self._tasks:
+            self._since = time.monotonic()
+        task = self._loop.create_task(self.answer(request))
+        self._tasks.add(task)
+        task.add_done_callback(self._finished.put_nowait)
+
+    def take(self) -> Completion:
+        task = self.wait_for(self._finished.get())
+        self._tasks.discard(task)
+        now = time.monotonic()
+        seconds, self._since = now - self._since, now
+        return replace(task.result(), seconds=seconds)
+
+    def close(self) -> None:
+        """Cancel what is in flight and release the model; a second call does nothing."""
+        if not self._loop.is_closed():
+            self.wait_for(self._end())
+            self.wait_for(self._loop.shutdown_asyncgens())
+            self._loop.close()
+
+    async def _end(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.shutdown()
+        # What a signal left waiting, in `wait_for` or behind it.
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for left in rest:
+            left.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)

@@ -1,0 +1,163 @@
+"""vLLM's asynchronous engine: models in transformers' format, on GPUs (or on a CPU, for tests).
+
+We talk to it in token ids, ask for the finished completion only, and turn ids into text ourselves.
+How vLLM's processes start and end is `vllm_client`'s. Knows nothing of chat templates, and nothing
+of the Hub: weights are a path to a folder. vLLM is imported when a model is opened.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from magpie_hub.engines.asynchronous import AsyncEngine
+from magpie_hub.engines.base import Completion, FinishReason, Request
+from magpie_hub.engines.scoring import Score, Scorer
+from magpie_hub.engines.tokens import Tokenizer, model_folder
+from magpie_hub.engines.vllm_client import (
+    Client,
+    Refused,
+    check_options,
+    imported,
+    library_version,
+)
+from magpie_hub.errors import EngineError
+
+
+class Vllm(AsyncEngine):
+    """A model that vLLM runs.
+
+    The same seed gives the same text only in a batch of the same composition: vLLM computes the
+    requests of a step together, and rounding differs with their number.
+    """
+
+    name = "vllm"
+    weights = "folder"
+
+    def __init__(self, weights: Path | None, options: Mapping[str, object]) -> None:
+        folder = model_folder(weights)
+        check_options(options)
+        self._tokenizer = Tokenizer(folder)
+        super().__init__()
+        self._client = Client.open(self._loop, folder, options, runner="generate")
+        self.version = self._client.version
+        self.context_length = self._client.context_length
+        # Twice what runs at once: a finished request's place is taken within the same step.
+        self.capacity = 2 * self._client.capacity
+
+    @classmethod
+    def check_options(cls, options: Mapping[str, object]) -> None:
+        check_options(options)
+
+    @classmethod
+    def check_architecture(cls, architecture: str) -> None:
+        """Raise EngineError for a class of transformers that the installed vLLM cannot run."""
+        imported()
+        from vllm.model_executor.models import ModelRegistry
+
+        known = ModelRegistry.get_supported_archs()
+        if architecture not in known:
+            raise EngineError(
+                f"vLLM {library_version()} does not know the architecture `{architecture}`,"
+                f" expected one of its {len(known)}",
+                hint="upgrade vllm, or choose another model or engine",
+            )
+
+    @classmethod
+    def context_limit(cls, options: Mapping[str, object]) -> int | None:
+        limit = options.get("max_model_len")
+        return limit if isinstance(limit, int) else None
+
+    def encode(self, text: str, *, special: bool) -> list[int]:
+        return self._tokenizer.encode(text, special=special)
+
+    async def answer(self, request: Request) -> Completion:
+        try:
+            output = await self._client.generate(request.prompt, _sampling(request))
+            text, reason, tokens = self._outcome(output.outputs[0])
+            fault = "vLLM gave no reason" if reason == "error" else ""
+        except Refused as refusal:
+            text, reason, tokens, fault = "", "error", 0, str(refusal)
+        return Completion(
+            key=request.key,
+            text=text,
+            finish_reason=reason,
+            prompt_tokens=len(request.prompt),
+            completion_tokens=tokens,
+            seconds=0.0,
+            engine=self.name,
+            engine_version=self.version,
+            error=fault,
+        )
+
+    def _outcome(self, output: Any) -> tuple[str, FinishReason, int]:
+        ids = list(output.token_ids)
+        match output.finish_reason:
+            case "stop":
+                # The last token is the one that ended it, a stop of the request or the model's.
+                return self._tokenizer.decode(ids[:-1]), "stop", len(ids)
+            case "length":
+                return self._tokenizer.decode(ids), "length", len(ids)
+        return "", "error", len(ids)
+
+    async def shutdown(self) -> None:
+        await self._client.stop()
+
+
+class VllmScorer(Scorer):
+    """A model that vLLM runs for classification; options are vLLM's, as for completions."""
+
+    name = "vllm"
+
+    def __init__(self, weights: Path, options: Mapping[str, object]) -> None:
+        folder = model_folder(weights)
+        check_options(options)
+        self._tokenizer = Tokenizer(folder)
+        self._loop = asyncio.new_event_loop()
+        self._client = Client.open(self._loop, folder, options, runner="pooling")
+        self.version = self._client.version
+        self.context_length = self._client.context_length
+
+    def encode(self, text: str, *, special: bool) -> list[int]:
+        return self._tokenizer.encode(text, special=special)
+
+    def score(self, prompts: Sequence[Sequence[int]]) -> list[Score]:
+        return self._loop.run_until_complete(self._scores(prompts))
+
+    def close(self) -> None:
+        if not self._loop.is_closed():
+            self._loop.run_until_complete(self._client.stop())
+            self._loop.close()
+
+    async def _scores(self, prompts: Sequence[Sequence[int]]) -> list[Score]:
+        return await asyncio.gather(*map(self._score, prompts))
+
+    async def _score(self, prompt: Sequence[int]) -> Score:
+        from vllm import PoolingParams
+
+        try:
+            # Without its activation the head gives what it computed.
+            params = PoolingParams(task="classify", use_activation=False)
+            output = await self._client.pool(prompt, params)
+        except Refused as refusal:
+            return Score((), str(refusal))
+        return Score(tuple(output.outputs.data.float().reshape(-1).tolist()))
+
+
+def _sampling(request: Request) -> Any:
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
+
+    schema = request.json_schema
+    return SamplingParams(
+        temperature=request.sampling.temperature,
+        top_p=request.sampling.top_p,
+        max_tokens=request.sampling.max_tokens,
+        seed=request.seed,
+        stop_token_ids=list(request.stop),
+        structured_outputs=StructuredOutputsParams(json=json.loads(schema)) if schema else None,
+        # One output at the end, as ids: streaming and decoding it step by step costs time.
+        output_kind=RequestOutputKind.FINAL_ONLY,
+        detokenize=False,
+    )

@@ -1,0 +1,214 @@
+"""The check of every model of a spec, before anything is asked of one.
+
+All that stands in the way is said at once. Metadata and small files are enough to tell, so that no
+weights are fetched in vain. Knows no run folder, and opens no engine.
+"""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from magpie_hub import hub
+from magpie_hub.engines import engine_class
+from magpie_hub.engines.base import Engine
+from magpie_hub.errors import EngineError, MagpieError, RunError, TemplateError
+from magpie_hub.run.weights import find, model_files
+from magpie_hub.spec.model import Generator, Spec
+
+if TYPE_CHECKING:
+    from magpie_hub.templates.prefix import ChatTexts
+    from magpie_hub.templates.sources import TemplateSource
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model that can be generated from: what it says of itself, and the texts made of that.
+
+    folder: where its small files lie, or all of them; None for a GGUF, and for no weights.
+    """
+
+    source: "TemplateSource"
+    texts: "ChatTexts"
+    folder: Path | None
+
+
+def check(spec: Spec, *, date: str) -> Model:
+    """Return the generator, looked through without its weights; its template is rendered once.
+
+    date: YYYY-MM-DD, what a template that states the date takes for today.
+    One fault is raised as it is; several are raised as one RunError that lists them.
+    """
+    faults: list[MagpieError] = []
+    model = _look(spec, date, faults)
+    if model is not None and not faults:
+        return model
+    if len(faults) == 1:
+        raise faults[0]
+    lines = [f"- {fault.message}; {fault.hint}" for fault in faults]
+    raise RunError(
+        "\n".join([f"{len(faults)} things stand in the way of generating:", *lines]),
+        hint="put them right, then run the same command",
+    )
+
+
+def _look(spec: Spec, date: str, faults: list[MagpieError]) -> Model | None:
+    """Return the generator as far as it can be read; what is wrong with it goes to `faults`."""
+    generator = spec.generator
+    engine = engine_class(generator.engine.name)
+    with TemporaryDirectory(prefix="magpie-hub-") as scratch:
+        place = _place(generator, engine, Path(scratch), faults)
+        source, architectures, context = _read(generator, engine, place, faults)
+    texts = None
+    if source is not None:
+        with _noted(faults):
+            texts = _texts(source, date)
+    for architecture in architectures:
+        with _noted(faults):
+            engine.check_architecture(architecture)
+    with _noted(faults):
+        _check_context(spec, engine, context)
+    if source is None or texts is None:
+        return None
+    return Model(source, texts, place if place is not None and place.is_dir() else None)
+
+
+@contextmanager
+def _noted(faults: list[MagpieError]) -> Iterator[None]:
+    try:
+        yield
+    except MagpieError as fault:
+        faults.append(fault)
+
+
+def _place(
+    generator: Generator, engine: type[Engine], scratch: Path, faults: list[MagpieError]
+) -> Path | None:
+    """Return where the model can be read without its weights being fetched, if it can be.
+
+    scratch: a folder for what is needed to read it only.
+    """
+    if _is_on_hub(generator, engine):
+        repo, revision = hub.split_model(generator.model)
+        with _noted(faults):
+            if (found := hub.listing(repo, revision=revision)) is not None:
+                return _fetched(generator, engine, found, scratch, faults)
+        if faults:
+            return None
+    # Here, or in the cache, or nowhere.
+    place = None
+    with _noted(faults):
+        place = find(generator)
+    if place is not None and place.is_dir():
+        with _noted(faults):
+            _check_names(generator.model, engine, [path.name for path in place.iterdir()])
+    return place
+
+
+def _fetched(
+    generator: Generator,
+    engine: type[Engine],
+    found: hub.Listing,
+    scratch: Path,
+    faults: list[MagpieError],
+) -> Path | None:
+    """Return where the small files of a model on the Hub lie, or the beginning of its GGUF."""
+    repo, _ = hub.split_model(generator.model)
+    if engine.weights == "gguf":
+        file = generator.engine.options["file"]
+        with _noted(faults):
+            hub.check_room(repo, found, [file])
+        with _noted(faults):
+            return hub.gguf_start(repo, file, found, scratch)
+        return None
+    with _noted(faults):
+        _check_names(generator.model, engine, found.sizes)
+    with _noted(faults):
+        hub.check_room(repo, found, model_files(found.sizes, weights=engine.weights == "folder"))
+    with _noted(faults):
+        return find(generator, small=True)
+    return None
+
+
+def _is_on_hub(generator: Generator, engine: type[Engine]) -> bool:
+    model = generator.model
+    if engine.weights == "none" or model.endswith(".gguf") or Path(model).expanduser().is_dir():
+        return False
+    # Which of a repository's GGUF files is meant has to be said; `find` says so.
+    return engine.weights != "gguf" or generator.engine.options.get("file") is not None
+
+
+def _check_names(model: str, engine: type[Engine], names: Collection[str]) -> None:
+    """Raise EngineError where a folder lacks files that the engine opens."""
+    whole = engine.weights == "folder"
+    needed = ("config.json", "tokenizer.json") if whole else ("tokenizer.json",)
+    lacks = [f"`{name}`" for name in needed if name not in names]
+    if whole and model_files(names, weights=True) == model_files(names, weights=False):
+        lacks.append("weights (`*.safetensors` or `*.bin`)")
+    if not lacks:
+        return
+    hint = "save it again as transformers does, or name the model that it was made from"
+    if any(name.endswith(".gguf") for name in names):
+        hint = "it holds GGUF files: name one, for the engine `llama_cpp`"
+    raise EngineError(
+        f"`{model}` lacks {', '.join(lacks)}, which the engine `{engine.name}` needs",
+        hint=hint,
+    )
+
+
+def _read(
+    generator: Generator, engine: type[Engine], place: Path | None, faults: list[MagpieError]
+) -> tuple["TemplateSource | None", tuple[str, ...], int | None]:
+    """Return what a model says of itself, its architectures, and its context length in tokens."""
+    from magpie_hub.templates import sources
+
+    if engine.chat_template is not None:
+        return sources.inline(generator.model, engine.chat_template), (), None
+    if place is None:
+        return None, (), None
+    with _noted(faults):
+        source = sources.load(str(place))
+        return source, source.architectures, source.context_length
+    try:
+        return None, *sources.network(place)
+    except TemplateError:
+        # Then it was this that `load` failed by.
+        return None, (), None
+
+
+def _texts(source: "TemplateSource", date: str) -> "ChatTexts":
+    """Return the texts around a user's words, some mark that ends them included."""
+    from magpie_hub.templates import prefix
+
+    texts = prefix.derive(source, date=date)
+    if source.special_ids and not prefix.stop_token_ids(source, texts):
+        raise TemplateError(
+            f"none of the texts that end a turn (`{'`, `'.join(end_marks(source, texts))}`) is a"
+            " token of the model's own, so that nothing would end an instruction",
+            hint="choose a model whose chat template closes turns with a token of its own",
+        )
+    return texts
+
+
+def end_marks(source: "TemplateSource", texts: "ChatTexts") -> tuple[str, ...]:
+    """Return the texts that end a turn: the template's marks, then the model's EOS token."""
+    return tuple(dict.fromkeys([*texts.end_of_turn, *filter(None, [source.eos_token])]))
+
+
+def _check_context(spec: Spec, engine: type[Engine], own: int | None) -> None:
+    """Raise RunError where an instruction alone may fill the context; own: the model's, in tokens.
+
+    A response that cannot reach its `max_tokens` is worth a warning only.
+    """
+    limits = (own, engine.context_limit(spec.generator.engine.options))
+    context = min((limit for limit in limits if limit is not None), default=None)
+    most = spec.instructions.max_tokens
+    if context is not None and most >= context:
+        raise RunError(
+            f"`instructions.max_tokens` is {most:,}, and the context of {context:,} tokens that"
+            f" `{spec.generator.model}` has on `{engine.name}` must hold more than that",
+            hint="lower `instructions.max_tokens`"
+            + (", or raise the engine's context" if own is None or context < own else ""),
+        )

@@ -1,0 +1,77 @@
+"""What an engine with an event loop promises, on one that only sleeps."""
+
+import asyncio
+import time
+
+import pytest
+
+from magpie_hub.engines.asynchronous import AsyncEngine
+from magpie_hub.engines.base import Completion, Request
+from magpie_hub.errors import EngineError
+
+
+class Sleeping(AsyncEngine):
+    """Sleeps as many hundredths of a second as a request has tokens; 7 tokens end the run."""
+
+    name = "sleeping"
+    weights = "none"
+    version = "1"
+    context_length = 10
+    capacity = 4
+
+    def __init__(self) -> None:
+        """Remember what ends."""
+        super().__init__()
+        self.ended: list[str] = []
+
+    @classmethod
+    def check_options(cls, options) -> None:
+        """Take none."""
+
+    def encode(self, text: str, *, special: bool) -> list[int]:
+        """Return one token a letter."""
+        return [ord(letter) for letter in text]
+
+    async def answer(self, request: Request) -> Completion:
+        """Sleep."""
+        if len(request.prompt) == 7:
+            raise EngineError("it broke", hint="mend it")
+        try:
+            await asyncio.sleep(len(request.prompt) / 100)
+        finally:
+            self.ended.append(str(request.key))
+        return Completion(request.key, "", "stop", 1, 1, 0.0, self.name, self.version)
+
+    async def shutdown(self) -> None:
+        """Note it."""
+        self.ended.append("shutdown")
+
+
+def test_completions_come_as_they_finish(ask):
+    """The shorter request is back first, and the seconds sum to the time that it took."""
+    with Sleeping() as engine:
+        source = iter([ask(1, [1] * 30), ask(2, [1] * 5), ask(3, [1] * 15)])
+        start = time.monotonic()
+        done = list(engine.complete(lambda: next(source, None)))
+        took = time.monotonic() - start
+    assert [one.key for one in done] == [2, 3, 1]
+    assert sum(one.seconds for one in done) == pytest.approx(took, abs=0.05)
+
+
+def test_an_exception_ends_the_run(ask):
+    """A fault of the engine comes out of `complete`."""
+    with Sleeping() as engine:
+        source = iter([ask(1, [1] * 50), ask(2, [1] * 7)])
+        with pytest.raises(EngineError, match="it broke"):
+            list(engine.complete(lambda: next(source, None)))
+
+
+def test_close_cancels_what_is_in_flight(ask):
+    """Closing waits for nobody, releases once, and may be called again."""
+    engine = Sleeping()
+    engine.submit(ask(1, [1] * 500))
+    engine.submit(ask(2, [1]))
+    assert engine.take().key == 2
+    engine.close()
+    engine.close()
+    assert engine.ended == ["2", "1", "shutdown"]
