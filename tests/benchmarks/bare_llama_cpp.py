@@ -1,0 +1,76 @@
+"""Our llama.cpp beside the library's own blocking call, one thread a request, as many slots.
+
+SmolLM2, the same prompts, sampling and seeds, and so the same texts. Only our side sets
+GOMP_SPINCOUNT, which our engine does and a user of the library does not.
+"""
+
+from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from magpie_hub import hub
+from magpie_hub.engines.base import Request
+from magpie_hub.engines.llama_cpp import SAMPLER
+from tests.benchmarks import Pair
+from tests.benchmarks.ours import Work, ours
+from tests.benchmarks.sides import Round, alternate
+
+SLOTS = 16
+CONTEXT = 512
+THREADS = 2
+TOKENS = 128
+STOP = "<|im_end|>"
+
+
+def llama_cpp_instructions() -> Pair:
+    """Return tokens/s of 128 instructions."""
+    return _pair(rows=128, instructions=True)
+
+
+def llama_cpp_responses() -> Pair:
+    """Return tokens/s of responses to 64 instructions."""
+    return _pair(rows=64, instructions=False)
+
+
+def _pair(*, rows: int, instructions: bool) -> Pair:
+    engine = {"name": "llama_cpp", "parallel": SLOTS, "context": CONTEXT, "threads": THREADS}
+    work = Work(hub.SMOLLM2, engine, rows, instructions, TOKENS)
+    rates = alternate(partial(ours, work), partial(bare, hub.gguf(hub.SMOLLM2)))
+    versions = {name: version(name) for name in ("magpie-hub", "xllamacpp")}
+    return Pair("tokens/s", *rates, versions)
+
+
+def bare(weights: Path, requests: Sequence[Request]) -> Generator[Round]:
+    """Yield rounds of the library's own call."""
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = str(weights)
+    params.n_parallel, params.n_ctx, params.cpuparams.n_threads = SLOTS, SLOTS * CONTEXT, THREADS
+    # As our engine has it: the end mark is matched as text, and no prompt is copied.
+    params.special, params.cache_ram_mib = True, 0
+    params.verbosity = 0
+    server = xllamacpp.Server(params)
+    bodies = [_body(request) for request in requests]
+    with ThreadPoolExecutor(SLOTS) as pool:
+        while True:
+            start = perf_counter()
+            replies = list(pool.map(server.handle_completions, bodies))
+            seconds = perf_counter() - start
+            used = [reply["usage"]["completion_tokens"] for reply in replies if "usage" in reply]
+            yield Round(requests, len(used), sum(used), seconds)
+
+
+def _body(request: Request) -> dict[str, Any]:
+    return SAMPLER | {
+        "prompt": request.prompt,
+        "max_tokens": request.sampling.max_tokens,
+        "temperature": request.sampling.temperature,
+        "top_p": request.sampling.top_p,
+        "seed": request.seed,
+        "stop": [STOP],
+    }
