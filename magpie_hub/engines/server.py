@@ -20,7 +20,7 @@ from magpie_hub.engines.base import Completion, Request
 from magpie_hub.engines.options import bounded, read_options
 from magpie_hub.engines.server_calls import Line, Refusal
 from magpie_hub.engines.server_dialects import Served, complete, look, tokenize
-from magpie_hub.engines.server_pool import Pool
+from magpie_hub.engines.server_pool import Look, Pool
 from magpie_hub.engines.tokens import Tokenizer
 from magpie_hub.errors import EngineError
 
@@ -57,6 +57,12 @@ class Options:
         given = [self.url] if isinstance(self.url, str) else self.url
         return [url.rstrip("/").removesuffix("/v1").rstrip("/") for url in given]
 
+    def pool(self, look: Look) -> Pool:
+        """Return the servers as one; `look` says of each what it serves."""
+        key = _key(self.api_key)
+        lines = [Line(url, key, self.timeout) for url in self.urls()]
+        return Pool(lines, look, self.in_flight, self.wait)
+
 
 class Server(AsyncEngine):
     """A model on servers that are not ours."""
@@ -66,16 +72,10 @@ class Server(AsyncEngine):
 
     def __init__(self, weights: Path | None, options: Mapping[str, object]) -> None:
         given = read_options(Options, self.name, options)
-        key = _key(given.api_key)
         self._tokenizer = _tokenizer(weights)
-        super().__init__()
         encode = None if self._tokenizer is None else partial(self._tokenizer.encode, special=False)
-        self._pool = Pool(
-            [Line(url, key, given.timeout) for url in given.urls()],
-            partial(look, model=given.model, encode=encode),
-            given.in_flight,
-            given.wait,
-        )
+        self._pool = given.pool(partial(look, model=given.model, encode=encode))
+        super().__init__()
         with ExitStack() as opened:
             opened.callback(self.close)
             self.wait_for(self._pool.open())

@@ -63,8 +63,8 @@ async def look(line: Line, model: str | None, encode: Callable[[str], list[int]]
     Raises Fault while the server is not ready, EngineError where it will not do.
     """
     try:
-        served = await _served(line, model)
-        ours = await _reference(line, served, encode)
+        served = await identify(line, model)
+        ours = await reference_ids(line, served, encode)
         request = Request(None, tuple(ours), Sampling(0.0, 1.0, 1), seed=0, stop=())
         probe = await complete(line, served, request)
     except Refusal as refusal:
@@ -104,10 +104,13 @@ async def tokenize(line: Line, served: Served, text: str, *, special: bool) -> l
     return part(await line.ask("/tokenize", body), list, "tokens")
 
 
-async def _reference(
+async def reference_ids(
     line: Line, served: Served, encode: Callable[[str], list[int]] | None
 ) -> list[int]:
-    """Return the token ids of REFERENCE; EngineError where ours are not the server's."""
+    """Return the token ids of a short text; EngineError where ours are not the server's.
+
+    encode: our tokenizer; None, the server's own is asked.
+    """
     if encode is None and served.kind != LLAMA_CPP:
         raise EngineError(
             f"the server `{line.url}` is {served.version}, and the tokenizer of a GGUF file can be"
@@ -130,7 +133,11 @@ async def _reference(
     return theirs
 
 
-async def _served(line: Line, model: str | None) -> Served:
+async def identify(line: Line, model: str | None) -> Served:
+    """Return what a server says of itself; EngineError where it is of a kind unknown to us.
+
+    model: the name to ask for, None for the only one. Raises Fault while it is not ready.
+    """
     listed = await _first(line, "/v1/models")
     cards = part(listed, list, "data") if listed else []
     kind = KINDS.get(part(cards, dict, 0).get("owned_by", "")) if cards else None

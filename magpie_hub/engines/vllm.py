@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from magpie_hub.engines.asynchronous import AsyncEngine
+from magpie_hub.engines.asynchronous import AsyncEngine, all_of
 from magpie_hub.engines.base import Completion, FinishReason, Request
 from magpie_hub.engines.scoring import Score, Scorer
 from magpie_hub.engines.tokens import Tokenizer, model_folder
@@ -123,15 +123,12 @@ class VllmScorer(Scorer):
         return self._tokenizer.encode(text, special=special)
 
     def score(self, prompts: Sequence[Sequence[int]]) -> list[Score]:
-        return self._loop.run_until_complete(self._scores(prompts))
+        return self._loop.run_until_complete(all_of(map(self._score, prompts)))
 
     def close(self) -> None:
         if not self._loop.is_closed():
             self._loop.run_until_complete(self._client.stop())
             self._loop.close()
-
-    async def _scores(self, prompts: Sequence[Sequence[int]]) -> list[Score]:
-        return await asyncio.gather(*map(self._score, prompts))
 
     async def _score(self, prompt: Sequence[int]) -> Score:
         from vllm import PoolingParams

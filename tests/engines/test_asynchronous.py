@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from magpie_hub.engines.asynchronous import AsyncEngine
+from magpie_hub.engines.asynchronous import AsyncEngine, all_of
 from magpie_hub.engines.base import Completion, Request
 from magpie_hub.errors import EngineError
 
@@ -75,3 +75,21 @@ def test_close_cancels_what_is_in_flight(ask):
     engine.close()
     engine.close()
     assert engine.ended == ["2", "1", "shutdown"]
+
+
+def test_all_of_ends_with_the_first_fault():
+    """Results come in the order of the works; after a fault nothing is left running."""
+
+    async def work(number):
+        await asyncio.sleep((3 - number) / 100)
+        if number < 0:
+            raise EngineError("it broke", hint="mend it")
+        ended.append(number)
+        return number
+
+    ended = []
+    assert asyncio.run(all_of(map(work, [1, 2, 3]))) == [1, 2, 3]
+    assert ended == [3, 2, 1]
+    with pytest.raises(EngineError, match="it broke"):
+        asyncio.run(all_of(map(work, [2, -1, -9])))
+    assert ended == [3, 2, 1, 2]

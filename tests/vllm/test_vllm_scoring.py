@@ -1,9 +1,12 @@
 """Scoring on random models: vLLM's pooling and our batches give the logits of transformers."""
 
+from contextlib import ExitStack
+
 import pytest
 
 from magpie_hub.engines.scoring import open_scorer
 from magpie_hub.errors import EngineError
+from tests.vllm.serving import serving
 from tests.vllm.tiny_llama import save_tiny
 
 TEXTS = (
@@ -30,6 +33,13 @@ def model(request, smollm2_folder, models):
     return folder
 
 
+@pytest.fixture(scope="module")
+def served_models():
+    """A function that serves a model until the module's tests are done."""
+    with ExitStack() as stack:
+        yield lambda *arguments: stack.enter_context(serving(*arguments))
+
+
 def expected(folder, ids):
     """Return the logits that transformers gives each text alone, without padding.
 
@@ -45,31 +55,39 @@ def expected(folder, ids):
         return [model(torch.tensor([one])).logits[0].tolist() for one in ids]
 
 
-@pytest.mark.parametrize(
-    ("backend", "options"),
-    [
-        ("transformers", {"batch_tokens": 200}),
-        ("transformers", {}),
-        ("vllm", FAST),
-    ],
-)
-def test_logits_are_those_of_transformers(model, backend, options):
+@pytest.fixture(scope="module", params=["transformers", "small batches", "vllm", "server"])
+def scorer(request, model, tmp_path_factory):
+    """Each backend, open on the model."""
+    match request.param:
+        case "vllm":
+            opened = open_scorer("vllm", model, FAST)
+        case "server":
+            log = tmp_path_factory.mktemp("pooling") / "serve.log"
+            flags = ("--runner", "pooling", "--dtype", "float32")
+            served = request.getfixturevalue("served_models")(model, log, *flags)
+            opened = open_scorer("server", model, {"url": served.url})
+        case "small batches":
+            opened = open_scorer("transformers", model, {"batch_tokens": 200})
+        case _:
+            opened = open_scorer("transformers", model, {})
+    with opened:
+        yield opened
+
+
+def test_logits_are_those_of_transformers(model, scorer):
     """Six texts of six lengths, batched by us or by vLLM, score as each does alone."""
-    with open_scorer(backend, model, options) as scorer:
-        ids = [scorer.encode(text, special=True) for text in TEXTS]
-        scores = scorer.score(ids)
+    ids = [scorer.encode(text, special=True) for text in TEXTS]
+    scores = scorer.score(ids)
     for score, logits in zip(scores, expected(model, ids), strict=True):
         assert score.error == ""
         assert score.logits == pytest.approx(logits, abs=1e-5)
     assert len({score.logits for score in scores}) == len(TEXTS)
 
 
-@pytest.mark.parametrize(("backend", "options"), [("transformers", {}), ("vllm", FAST)])
-def test_a_text_that_is_too_long_fails_alone(model, backend, options):
+def test_a_text_that_is_too_long_fails_alone(scorer):
     """One text over the context and an empty one have a reason; the one between has its score."""
-    with open_scorer(backend, model, options) as scorer:
-        scores = scorer.score([[5] * (scorer.context_length + 1), [5, 6], []])
-        assert scorer.score([]) == []
+    scores = scorer.score([[5] * (scorer.context_length + 1), [5, 6], []])
+    assert scorer.score([]) == []
     assert (scores[0].logits, scores[2].logits) == ((), ())
     assert str(scorer.context_length) in scores[0].error
     assert scores[2].error
@@ -81,3 +99,10 @@ def test_a_chat_model_cannot_score(tiny_llama):
     """A model without a trained head is refused: transformers would make one up at random."""
     with pytest.raises(EngineError, match=r"no weights for `score\.weight`"):
         open_scorer("transformers", tiny_llama, {})
+
+
+def test_a_server_that_does_not_score_is_refused(vllm_server, tiny_llama):
+    """A server of a chat model is told apart from one that scores, with what to serve instead."""
+    with pytest.raises(EngineError, match="does not score") as caught:
+        open_scorer("server", tiny_llama, {"url": vllm_server.url, "wait": 20})
+    assert "--runner pooling" in caught.value.hint

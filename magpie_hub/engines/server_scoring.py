@@ -1,0 +1,87 @@
+"""Scoring by vLLM servers that run already: `vllm serve MODEL --runner pooling`.
+
+Texts go out as token ids to `/classify`, and raw logits come back. Load and faults are handled as
+for completions, by `server_pool`.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+from magpie_hub.engines.asynchronous import all_of
+from magpie_hub.engines.options import read_options
+from magpie_hub.engines.scoring import Score, Scorer
+from magpie_hub.engines.server import Options
+from magpie_hub.engines.server_calls import Line, Refusal, part
+from magpie_hub.engines.server_dialects import Served, identify, reference_ids
+from magpie_hub.engines.tokens import Tokenizer, model_folder
+from magpie_hub.errors import EngineError
+
+
+class ServerScorer(Scorer):
+    """A classification or reward model on servers that are not ours."""
+
+    name = "server"
+
+    def __init__(self, weights: Path, options: Mapping[str, object]) -> None:
+        given = read_options(Options, self.name, options)
+        self._tokenizer = Tokenizer(model_folder(weights))
+        encode = partial(self._tokenizer.encode, special=False)
+        self._pool = given.pool(partial(_look, model=given.model, encode=encode))
+        self._loop = asyncio.new_event_loop()
+        with ExitStack() as opened:
+            opened.callback(self.close)
+            self._loop.run_until_complete(self._pool.open())
+            opened.pop_all()
+        served = [place.served for place in self._pool.places]
+        self.version = ", ".join(sorted({each.version for each in served}))
+        self.context_length = min(each.context_length for each in served)
+
+    def encode(self, text: str, *, special: bool) -> list[int]:
+        return self._tokenizer.encode(text, special=special)
+
+    def score(self, prompts: Sequence[Sequence[int]]) -> list[Score]:
+        return self._loop.run_until_complete(all_of(map(self._score, prompts)))
+
+    def close(self) -> None:
+        if not self._loop.is_closed():
+            self._loop.run_until_complete(self._pool.close())
+            self._loop.close()
+
+    async def _score(self, prompt: Sequence[int]) -> Score:
+        async def work(line: Line, served: Served) -> tuple[float, ...]:
+            return await _classify(line, served, prompt)
+
+        try:
+            return Score(await self._pool.ask(work))
+        except Refusal as refusal:
+            return Score((), str(refusal))
+
+
+async def _look(line: Line, model: str | None, encode: Callable[[str], list[int]]) -> Served:
+    """Return what is served, after one short text was scored there."""
+    try:
+        served = await identify(line, model)
+        if served.kind != "vllm":
+            raise EngineError(
+                f"the server `{line.url}` is {served.version}, expected vLLM for scoring",
+                hint="serve the model with `vllm serve MODEL --runner pooling`",
+            )
+        await _classify(line, served, await reference_ids(line, served, encode))
+    except Refusal as refusal:
+        raise EngineError(
+            f"the server `{line.url}` does not score: {refusal}",
+            hint="serve a classification or reward model: `vllm serve MODEL --runner pooling`",
+        ) from refusal
+    return served
+
+
+async def _classify(line: Line, served: Served, prompt: Sequence[int]) -> tuple[float, ...]:
+    if not prompt:
+        raise Refusal("an empty text has no score")
+    body = {"model": served.model, "input": list(prompt), "use_activation": False}
+    # Without the activation these are no probabilities, whatever vLLM calls them.
+    logits = part(await line.ask("/classify", body), list, "data", 0, "probs")
+    return tuple(map(float, logits))
