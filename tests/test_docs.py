@@ -2,6 +2,10 @@
 
 import re
 
+import pytest
+
+from magpie_hub.run.begin import check
+from magpie_hub.spec.load import load
 from tests import readme
 
 FIRST = "pip install uv && uv run magpie-hub release smollm2"
@@ -39,3 +43,13 @@ def test_ci_runs_the_first_two_lines_of_the_readme():
     assert "".join(fenced).splitlines()[:2] == [FIRST, SECOND]
     run = (readme.README.parent / ".ci" / "run").read_text(encoding="utf-8").splitlines()
     assert [line.strip() for line in run if line.strip() in (FIRST, SECOND)] == [FIRST, SECOND]
+
+
+SPECS = re.findall(r"(?ms)^```yaml\n(.+?)^```$", readme.README.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("text", SPECS)
+def test_every_spec_in_the_readme_is_right(text, tmp_path):
+    """Each block of YAML is a whole spec: it loads, and the names in it exist."""
+    (tmp_path / "spec.yaml").write_text(text)
+    check(load(str(tmp_path / "spec.yaml")))

@@ -48,10 +48,11 @@ _HAS_GGUF = """\
   # What runs it: llama_cpp needs no GPU.
   engine: {name: llama_cpp}"""
 
-_NEEDS_FILE = """\
-  # What runs it: llama_cpp needs no GPU, but a GGUF file. Name the one to take from the
-  # repository, as in `engine: {name: llama_cpp, file: NAME.gguf}`.
-  engine: {name: llama_cpp}"""
+_NEEDS_A_CHOICE = """\
+  # What runs it: vllm, on all GPUs that it sees. A server that you run already is
+  # `{name: server, url: "http://localhost:8000"}`; without a GPU, a repository of GGUF files
+  # and `{name: llama_cpp, file: NAME.gguf}`.
+  engine: {name: vllm}"""
 
 
 def starter(model: str | None, preset: str | None) -> str:
@@ -72,7 +73,7 @@ def starter(model: str | None, preset: str | None) -> str:
     return _TEXT.format(
         repo=f"org/magpie-{_slug(model)}",
         model=_quoted(model),
-        engine=_HAS_GGUF if runs_as_it_is else _NEEDS_FILE,
+        engine=_HAS_GGUF if runs_as_it_is else _NEEDS_A_CHOICE,
     )
 
 

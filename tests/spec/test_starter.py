@@ -46,9 +46,11 @@ def test_without_a_model(tmp_path: Path) -> None:
 
 
 def test_a_model_without_a_known_file() -> None:
-    """Where llama_cpp needs to be told a file, the comment says how."""
-    assert "engine: {name: llama_cpp, file: NAME.gguf}" in starter("org/m", None)
-    assert "NAME.gguf" not in starter("./m.gguf", None)
+    """A model that is no GGUF goes to vLLM; the comment says what else could run it."""
+    text = starter("org/m", None)
+    assert "engine: {name: vllm}" in text
+    assert "{name: llama_cpp, file: NAME.gguf}" in text
+    assert "engine: {name: llama_cpp}" in starter("./m.gguf", None)
 
 
 @pytest.mark.parametrize("preset", presets.names())
