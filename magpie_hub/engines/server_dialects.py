@@ -181,8 +181,8 @@ async def _stranger(line: Line) -> EngineError:
     if "version" in await _first(line, "/api/version"):
         return EngineError(
             f"the server `{line.url}` is Ollama, whose API applies its own template to a prompt",
-            hint="use its GGUF file: `ollama show --modelfile NAME` prints the path, in"
-            " ~/.ollama/models; the engine `llama_cpp` opens it",
+            hint="use its GGUF file: `ollama show --modelfile NAME` prints the path behind FROM;"
+            " run `ln -s PATH NAME.gguf`, and write `model: ./NAME.gguf` and `engine: llama_cpp`",
         )
     return _chat_only(line, "it is none of vLLM, SGLang and llama.cpp")
 
