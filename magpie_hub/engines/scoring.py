@@ -123,7 +123,7 @@ class TransformersScorer(Scorer):
         return scores
 
     def close(self) -> None:
-        del self._model
+        self._model = None
 
     def _refusal(self, length: int) -> Score:
         if 0 < length <= self.context_length:

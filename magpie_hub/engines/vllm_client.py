@@ -29,6 +29,7 @@ OURS = {
     "tokenizer": "it is the model's own",
     "revision": "write `model: ID@REVISION`",
     "tokenizer_revision": "write `model: ID@REVISION`",
+    "hf_token": "a spec is published; set HF_TOKEN in the environment",
     "runner": "what a model is used for decides it",
     "skip_tokenizer_init": "structured output needs vLLM's tokenizer",
 }

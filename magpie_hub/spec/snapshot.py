@@ -21,6 +21,8 @@ _POPULATION = (
     "instructions.max_tokens.",
     "responses.",
 )
+_OF_THIS_MACHINE = ("transcript", "api_key")
+"""Options of engines that name a file or a variable of the environment."""
 _PUBLISHED_ONLY = "responses.reasoning"
 """What decides which columns are published, and not how rows are drawn."""
 
@@ -89,4 +91,4 @@ def _public_option(key: str, value: object) -> object:
     if isinstance(value, list):
         return [_public_option(key, item) for item in value]
     is_place = isinstance(value, str) and (value.startswith(("/", "~")) or "://" in value)
-    return PRIVATE if is_place or key == "transcript" else value
+    return PRIVATE if is_place or key in _OF_THIS_MACHINE else value

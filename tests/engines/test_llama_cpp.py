@@ -1,5 +1,6 @@
 """llama.cpp on the real SmolLM2: what comes out, what is sampled, and how it ends."""
 
+import json
 import os
 import signal
 import subprocess
@@ -70,6 +71,21 @@ def test_sampling_is_temperature_then_top_p_and_nothing_else(engine, ask):
     assert taken["samplers"] == ["temperature", "top_p"]
     assert (taken["temperature"], taken["top_p"], taken["seed"]) == (1.5, 0.5, 0)
     assert (taken["top_k"], taken["min_p"], taken["typical_p"]) == (0, 0.0, 1.0)
+
+
+def test_a_schema_is_kept_to(engine, ask):
+    """What the JSON Schema allows is all that comes out, from a model that would rather chat."""
+    prompt = engine.encode(SYSTEM + QUESTION + ASSISTANT, special=True)
+    schema = {
+        "type": "object",
+        "properties": {"quality": {"enum": ["good", "poor"]}, "words": {"type": "integer"}},
+        "required": ["quality", "words"],
+    }
+    done = run(engine, [ask(n, prompt, json_schema=json.dumps(schema)) for n in range(4)])
+    for one in done.values():
+        value = json.loads(one.text)
+        assert value["quality"] in ("good", "poor")
+        assert isinstance(value["words"], int)
 
 
 def test_control_tokens_in_mid_text_stay_visible(engine, ask):

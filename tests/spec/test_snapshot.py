@@ -74,6 +74,7 @@ def test_public_engine_options() -> None:
         "urls": ["http://gpu7:8000", "x"],
         "cache": {"folder": "/scratch/me"},
         "transcript": "asked.jsonl",
+        "api_key": "MY_KEY",
     }
 
     assert public(taken(generator={"model": "m", "engine": engine}))["generator"]["engine"] == {
@@ -82,6 +83,7 @@ def test_public_engine_options() -> None:
         "urls": ["<private>", "x"],
         "cache": {"folder": "<private>"},
         "transcript": "<private>",
+        "api_key": "<private>",
     }
 
 
