@@ -17,10 +17,12 @@ from magpie_hub.errors import HubError
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 """A revision that names one state of a repository for ever."""
-SMALL = (".json", ".txt", ".model", ".jinja")
-"""How the names of a model's files end that are no weights."""
+SMALL = (".json", ".txt", ".model", ".jinja", ".py")
+"""How the names of a model's files end that are no weights; code runs only where a spec says so."""
 TENSORS = (".safetensors", ".bin")
 """And of its weights; the second kind counts only where there is none of the first."""
+_LATER = (429, 500, 502, 503, 504)
+"""What the Hub answers when it will do so again later."""
 TWICE = "consolidated"
 """How the names of files begin that hold all weights again in another layout."""
 
@@ -37,10 +39,14 @@ _GGUF_START = 64 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a model's repository holds: its commit, and the bytes of each file by its path."""
+    """What a model's repository holds: its commit, and of each file by its path bytes and blob.
+
+    blobs: what the cache calls the content of a file.
+    """
 
     commit: str
     sizes: Mapping[str, int]
+    blobs: Mapping[str, str]
 
 
 def split_model(model: str) -> tuple[str, str | None]:
@@ -49,18 +55,21 @@ def split_model(model: str) -> tuple[str, str | None]:
     return repo, revision or None
 
 
+def is_path(model: str) -> bool:
+    """Return whether a model is named by a path; a Hub id has one slash, and begins with a name."""
+    return model.startswith((".", "~", "/")) or model.endswith(".gguf") or model.count("/") > 1
+
+
 def fetch(repo: str, filename: str, *, revision: str | None = None) -> Path:
     """Return the place of a model repository's file, downloaded if the cache has not got it.
 
     Raises HubError where it cannot be had; the hint says what to do about it.
     """
-    from httpx2 import HTTPError
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HFValidationError
 
     try:
         return Path(hf_hub_download(repo, filename, revision=revision))
-    except (OSError, HTTPError, HFValidationError) as error:
+    except _troubles() as error:
         raise _fault(error, repo, filename, revision) from error
 
 
@@ -85,17 +94,24 @@ def listing(repo: str, *, revision: str | None = None) -> Listing | None:
     Also of a gated repository, whose files are refused only when they are fetched. Raises
     HubError where there is no such repository or revision.
     """
-    from httpx2 import HTTPError, TransportError
+    from httpx2 import TransportError
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     try:
         info = HfApi().model_info(repo, revision=revision, files_metadata=True)
     except (OfflineModeIsEnabled, TransportError):
         return None
-    except (OSError, HTTPError, HFValidationError) as error:
+    except _troubles() as error:
+        if isinstance(error, HfHubHTTPError) and error.response.status_code in _LATER:
+            return None
         raise _fault(error, repo, None, revision) from error
-    return Listing(str(info.sha), {file.rfilename: file.size or 0 for file in info.siblings or ()})
+    files = info.siblings or ()
+    return Listing(
+        str(info.sha),
+        {file.rfilename: file.size or 0 for file in files},
+        {file.rfilename: file.lfs.sha256 if file.lfs else str(file.blob_id) for file in files},
+    )
 
 
 def snapshot(repo: str, *, revision: str | None = None, weights: bool) -> Path:
@@ -104,9 +120,7 @@ def snapshot(repo: str, *, revision: str | None = None, weights: bool) -> Path:
     The folder is called by the commit. weights: whether more than the small files is needed.
     Raises HubError where they cannot be had.
     """
-    from httpx2 import HTTPError
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError
 
     left_out = ["*/*", f"{TWICE}*"]
     get = partial(snapshot_download, repo, revision=revision, ignore_patterns=left_out)
@@ -119,20 +133,19 @@ def snapshot(repo: str, *, revision: str | None = None, weights: bool) -> Path:
             if any(folder.glob(f"*{ending}")):
                 break
         return folder
-    except (OSError, HTTPError, HFValidationError) as error:
+    except _troubles() as error:
         raise _fault(error, repo, None, revision) from error
 
 
 def check_room(repo: str, found: Listing, names: Iterable[str]) -> None:
     """Raise HubError where the cache's disk cannot take those of the files that it has not got."""
-    from huggingface_hub import constants, try_to_load_from_cache
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
 
-    needed = sum(
-        found.sizes.get(name, 0)
-        for name in names
-        if not isinstance(try_to_load_from_cache(repo, name, revision=found.commit), str)
-    )
     cache = Path(constants.HF_HUB_CACHE)
+    # Another commit may have brought the same content.
+    blobs = cache / repo_folder_name(repo_id=repo, repo_type="model") / "blobs"
+    needed = sum(found.sizes[name] for name in names if not (blobs / found.blobs[name]).exists())
     free = shutil.disk_usage(next(p for p in (cache, *cache.parents) if p.exists())).free
     if needed > free:
         raise HubError(
@@ -147,7 +160,6 @@ def gguf_start(repo: str, file: str, found: Listing, folder: Path) -> Path:
 
     The stand-in is as long as the file and holds its beginning; the rest is not fetched.
     """
-    from httpx2 import HTTPError
     from huggingface_hub import get_session, hf_hub_url, try_to_load_from_cache
     from huggingface_hub.utils import (  # type: ignore[attr-defined] # documented, not re-exported
         build_hf_headers,
@@ -167,14 +179,26 @@ def gguf_start(repo: str, file: str, found: Listing, folder: Path) -> Path:
         with get_session().stream("GET", url, headers=headers) as reply, path.open("wb") as place:
             hf_raise_for_status(reply)
             for piece in reply.iter_bytes():
-                place.write(piece)
+                # A mirror may send the whole file.
+                if place.tell() < _GGUF_START:
+                    place.write(piece)
+                else:
+                    break
             place.truncate(found.sizes[file])
-    except (OSError, HTTPError) as error:
+    except _troubles() as error:
         raise _fault(error, repo, file, None) from error
     return path
 
 
-def gguf(model: str, *, file: str | None = None) -> Path:
+def commit_of(path: Path) -> str | None:
+    """Return the commit of a file or a folder in the Hub's cache, None for any other."""
+    for place in (path, *path.parents):
+        if place.parent.name == "snapshots" and COMMIT.fullmatch(place.name):
+            return place.name
+    return None
+
+
+def gguf(model: str, *, file: str | None = None, revision: str | None = None) -> Path:
     """Return the place of a model's GGUF file.
 
     model: a path that ends in `.gguf`, or a Hub id with or without `@REVISION`.
@@ -198,8 +222,8 @@ def gguf(model: str, *, file: str | None = None) -> Path:
             f"`{model}` holds no weights that are known by name; a GGUF file was expected",
             hint="name the file in the spec: `engine: {name: llama_cpp, file: NAME.gguf}`",
         )
-    repo, revision = split_model(model)
-    return fetch(repo, file, revision=revision)
+    repo, named = split_model(model)
+    return fetch(repo, file, revision=revision or named)
 
 
 def _packaged() -> Path | None:
@@ -233,6 +257,15 @@ def _pinned() -> Path:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _troubles() -> tuple[type[Exception], ...]:
+    """Return what the client and the libraries below it raise where something cannot be had."""
+    from httpx2 import HTTPError
+    from huggingface_hub.errors import HFValidationError
+
+    # RuntimeError is hf_xet's, UnicodeError that of a token with a letter that no token has.
+    return OSError, HTTPError, HFValidationError, RuntimeError, UnicodeError
 
 
 def _fault(error: Exception, repo: str, filename: str | None, revision: str | None) -> HubError:

@@ -94,7 +94,12 @@ SFT = (
         "instruction_length",
     ),
     Field("response_length", "int64", "tag", "Characters of the response.", "response_length"),
-    Field("response_tokens", "int64", "tag", "Tokens that the generator wrote as the response."),
+    Field(
+        "response_tokens",
+        "int64",
+        "tag",
+        "Tokens that the generator wrote, its reasoning included.",
+    ),
     Field(
         "finish_reason",
         "string",
@@ -188,7 +193,8 @@ class Response:
 class Draw:
     """What names the draws of a run: together with an index, it gives a row's uuid and seeds.
 
-    revision: `sha256:...` of the weights' content. seed: the spec's.
+    revision: the commit of a model on the Hub, else `sha256:...` of the weights' content. seed: the
+    spec's.
     """
 
     repo: str

@@ -44,7 +44,7 @@ OWNERS = {
     "ray": ("scale",),
     "tokenizers": ("engines/tokens",),
     "torch": ("engines/scoring",),
-    "transformers": ("engines/scoring",),
+    "transformers": ("engines/scoring", "engines/vllm"),
     "vllm": ("engines/vllm", "engines/vllm_client"),
     "xllamacpp": ("engines/llama_cpp",),
 }

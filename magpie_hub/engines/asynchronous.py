@@ -7,6 +7,7 @@ and nothing needs a lock. Knows neither a library nor a protocol.
 import asyncio
 import time
 from abc import abstractmethod
+from collections import deque
 from collections.abc import Coroutine, Iterable
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -25,7 +26,9 @@ class AsyncEngine(Engine):
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[Completion]] = set()
-        self._finished: asyncio.Queue[asyncio.Task[Completion]] = asyncio.Queue()
+        self._done: deque[asyncio.Task[Completion]] = deque()
+        self._failed: deque[asyncio.Task[Completion]] = deque()
+        self._any = asyncio.Event()
         self._since = 0.0
 
     @abstractmethod
@@ -49,10 +52,14 @@ class AsyncEngine(Engine):
             self._since = time.monotonic()
         task = self._loop.create_task(self.answer(request))
         self._tasks.add(task)
-        task.add_done_callback(self._finished.put_nowait)
+        task.add_done_callback(self._ended)
 
     def take(self) -> Completion:
-        task = self.wait_for(self._finished.get())
+        if not self._done and not self._failed:
+            self._any.clear()
+            self.wait_for(self._any.wait())
+        # What is finished is not lost by the failure of another.
+        task = (self._done or self._failed).popleft()
         self._tasks.discard(task)
         now = time.monotonic()
         seconds, self._since = now - self._since, now
@@ -64,6 +71,11 @@ class AsyncEngine(Engine):
             self.wait_for(self._end())
             self.wait_for(self._loop.shutdown_asyncgens())
             self._loop.close()
+
+    def _ended(self, task: asyncio.Task[Completion]) -> None:
+        failed = task.cancelled() or task.exception() is not None
+        (self._failed if failed else self._done).append(task)
+        self._any.set()
 
     async def _end(self) -> None:
         for task in self._tasks:

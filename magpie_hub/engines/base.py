@@ -6,10 +6,12 @@ source for the next request, so the queue stays full across shards.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal, Self
+
+from magpie_hub.errors import EngineError
 
 FinishReason = Literal["stop", "length", "error"]
 Weights = Literal["none", "gguf", "folder", "tokenizer"]
@@ -96,15 +98,21 @@ class Engine(ABC):
         Needs neither the model nor its library.
         """
 
-    @classmethod  # noqa: B027 # most engines cannot tell, and say nothing
-    def check_architecture(cls, architecture: str) -> None:
-        """Raise EngineError for a kind of network that the installed library cannot run.
+    @classmethod
+    def check_library(
+        cls,
+        options: Mapping[str, object],
+        architectures: Sequence[str],
+    ) -> Iterator[EngineError]:
+        """Yield what the installed library has against the options, or against a model.
 
-        architecture: as the weights name it, `llama` in a GGUF, `LlamaForCausalLM` in a folder.
+        architectures: as the weights name them, `llama` in a GGUF, `LlamaForCausalLM` in a folder;
+        none where the model is not known.
         """
+        yield from ()
 
     @classmethod
-    def context_limit(cls, options: Mapping[str, object]) -> int | None:  # noqa: ARG003
+    def context_limit(cls, options: Mapping[str, object]) -> int | None:
         """Return to how many tokens of context the options limit a model; None for its own."""
         return None
 

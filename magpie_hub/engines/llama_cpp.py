@@ -14,7 +14,7 @@ import secrets
 import selectors
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from importlib.util import find_spec
@@ -87,15 +87,18 @@ class LlamaCpp(Engine):
         read_options(Options, cls.name, options)
 
     @classmethod
-    def check_architecture(cls, architecture: str) -> None:
+    def check_library(
+        cls, options: Mapping[str, object], architectures: Sequence[str]
+    ) -> Iterator[EngineError]:
         from gguf import MODEL_ARCH_NAMES
 
-        if architecture not in MODEL_ARCH_NAMES.values() and not _in_library(architecture):
-            raise EngineError(
-                f"llama.cpp does not know the architecture `{architecture}`",
-                hint='a newer one may: pip install --upgrade "magpie-hub[local]"; or choose another'
-                " model or engine",
-            )
+        for architecture in architectures:
+            if architecture not in MODEL_ARCH_NAMES.values() and not _in_library(architecture):
+                yield EngineError(
+                    f"llama.cpp does not know the architecture `{architecture}`",
+                    hint='a newer one may: pip install --upgrade "magpie-hub[local]"; or choose'
+                    " another model or engine",
+                )
 
     @classmethod
     def context_limit(cls, options: Mapping[str, object]) -> int | None:

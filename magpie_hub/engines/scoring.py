@@ -107,7 +107,7 @@ class TransformersScorer(Scorer):
         self._tokenizer = Tokenizer(model_folder(weights))
         self._model, self.version = _load(weights, given)
         self._batch_tokens = given.batch_tokens
-        self.context_length = self._model.config.max_position_embeddings
+        self.context_length = _context_length(self._model)
 
     def encode(self, text: str, *, special: bool) -> list[int]:
         return self._tokenizer.encode(text, special=special)
@@ -167,6 +167,16 @@ def batches(lengths: Sequence[tuple[int, int]], most_tokens: int) -> Iterator[li
         yield batch
 
 
+def _context_length(model: Any) -> int:
+    """Return the most tokens that a model has places for."""
+    most: int = model.config.get_text_config().max_position_embeddings
+    embeddings = getattr(model.base_model, "embeddings", None)
+    # RoBERTa and its kin count their places from behind the padding's.
+    places = getattr(embeddings, "position_embeddings", None)
+    padding = getattr(places, "padding_idx", None)
+    return most if padding is None else most - padding - 1
+
+
 def _load(weights: Path, options: Options) -> tuple[Any, str]:
     """Return the model and the version of transformers."""
     try:
@@ -183,7 +193,7 @@ def _load(weights: Path, options: Options) -> tuple[Any, str]:
             weights, dtype=options.dtype or "auto", output_loading_info=True
         )
         model = model.eval().to(device)
-    except (AttributeError, OSError, RuntimeError, ValueError) as error:
+    except (AssertionError, AttributeError, OSError, RuntimeError, ValueError) as error:
         raise EngineError(
             f"transformers cannot open `{weights}` for scoring on `{device}`: {error}",
             hint="name a sequence-classification or reward model, and a device that is there",

@@ -8,21 +8,23 @@ to the model on the servers.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from magpie_hub.engines.asynchronous import AsyncEngine
 from magpie_hub.engines.base import Completion, Request
 from magpie_hub.engines.options import bounded, read_options
-from magpie_hub.engines.server_calls import Line, Refusal
+from magpie_hub.engines.server_calls import Line, Refusal, is_address
 from magpie_hub.engines.server_dialects import Served, complete, look, tokenize
 from magpie_hub.engines.server_pool import Look, Pool
 from magpie_hub.engines.tokens import Tokenizer
 from magpie_hub.errors import EngineError
+
+_VARIABLE = re.compile("[A-Z_][A-Z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +47,20 @@ class Options:
 
     def __post_init__(self) -> None:
         for url in self.urls():
-            if not _is_address(url):
+            if not is_address(url):
                 raise EngineError(
                     f"the option `url` of the engine `server` is `{url}`, expected an address such"
                     " as `http://localhost:8000`",
                     hint="write `http://` or `https://`, the host and, where it has one, the port",
                 )
+
+        if self.api_key is not None and not _VARIABLE.fullmatch(self.api_key):
+            # What it is stays unsaid: it may be the key itself.
+            raise EngineError(
+                "the option `api_key` of the engine `server` is no name of an environment variable,"
+                " expected one in capitals such as `MY_SERVER_KEY`",
+                hint="put the key into such a variable, and its name into the spec",
+            )
 
     def urls(self) -> list[str]:
         """Return the addresses of the servers, without the path of the API."""
@@ -125,14 +135,6 @@ class Server(AsyncEngine):
 
     async def shutdown(self) -> None:
         await self._pool.close()
-
-
-def _is_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
 
 
 def _key(name: str | None) -> str | None:

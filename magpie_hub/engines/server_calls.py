@@ -7,6 +7,7 @@ dialect, no load and no other server; the key stands in no message.
 
 import asyncio
 from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from magpie_hub.errors import EngineError
 
@@ -16,19 +17,22 @@ T = TypeVar("T")
 CONNECT = 10.0
 LONGEST_REST = 60.0
 WORDS = 300
+_MISSING = (404, 405, 501)
+"""What a server answers that has no such address, or no such model."""
 
 
 class Fault(Exception):
     """A server did not answer as it should, this time; the same may be asked again.
 
-    kind: "busy" (it said so), "slow" (the time is over), "broken" (anything else).
+    kind: "busy" (it said so), "slow" (the time is over), "failed" (it answered that it failed),
+    "broken" (no answer, or none that can be read).
     after: seconds for which the server wants to be left alone; 0 where it did not say.
     """
 
     def __init__(
         self,
         words: str,
-        kind: Literal["busy", "slow", "broken"] = "broken",
+        kind: Literal["busy", "slow", "failed", "broken"] = "broken",
         after: float = 0.0,
     ) -> None:
         super().__init__(words)
@@ -115,9 +119,21 @@ class Line:
         words = f"HTTP {status}: {said[:WORDS]}"
         if status in (429, 503):
             return Fault(words, "busy", _rest(reply.headers.get("Retry-After", "")))
-        if status >= 500 and status != 501:
-            return Fault(words)
-        return Refusal(words, missing=status in (404, 405, 501))
+        if status in (400, 413, 422) or status in _MISSING:
+            return Refusal(words, missing=status in _MISSING)
+        return Fault(words, "failed")
+
+
+def is_address(url: str) -> bool:
+    """Return whether a server can be asked at `url`."""
+    import httpx2
+
+    try:
+        httpx2.URL(url)  # is pickier about letters
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except (httpx2.InvalidURL, ValueError):
+        return False
 
 
 def part(reply: object, kind: type[T], *path: str | int) -> T:

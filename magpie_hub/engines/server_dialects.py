@@ -220,6 +220,9 @@ async def _complete_openai(line: Line, served: Served, request: Request, most: i
     completion_tokens = part(reply, int, "usage", "completion_tokens")
     if reason not in REASONS:
         raise Fault(f"it ended the completion by `{reason:.50}`")
+    if reason == "length":
+        # A character of which only the first bytes were written.
+        text = text.rstrip("\ufffd")
     return text, REASONS[reason], prompt_tokens, completion_tokens
 
 
@@ -253,7 +256,6 @@ async def _complete_llama_cpp(line: Line, served: Served, request: Request, most
             word = part(reply, str, "stopping_word")
             return (await _text(line, tokens)).partition(word)[0], "stop", *counts
         case "limit":
-            # A character of which only the first bytes were written.
             return (await _text(line, tokens)).rstrip("\ufffd"), "length", *counts
     raise Fault("its answer has no known `stop_type`")
 

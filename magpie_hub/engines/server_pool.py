@@ -68,7 +68,7 @@ class Place:
         else:
             self.failures += 1
         # What was asked before the limit was halved says nothing of the new one.
-        if fault.kind != "broken" and asked > self.halved:
+        if fault.kind in ("busy", "slow") and asked > self.halved:
             self.limit, self.growing, self.halved = max(1.0, self.limit / 2), False, now
 
 
@@ -123,7 +123,7 @@ class Pool:
                     continue  # Not to blame: another server may take it at once.
                 tries += 1
                 if tries >= TRIES and self._answered_last > began:
-                    raise Refusal(f"failed {tries} times, the last time: {fault}") from fault
+                    raise _given_up(tries, fault) from fault
             await asyncio.sleep(pause)
 
     async def close(self) -> None:
@@ -231,6 +231,21 @@ class Pool:
                 place.served = served
                 self._answered(place)
             self._wake()
+
+
+def _given_up(tries: int, fault: Fault) -> Exception:
+    """Return what becomes of a question that failed so often while the servers do answer.
+
+    Only what a server itself calls a failure is the question's own. Answers that never come may
+    come to all questions like it, and none of them may become a row.
+    """
+    if fault.kind == "failed":
+        return Refusal(f"failed {tries} times, the last time: {fault}")
+    return EngineError(
+        f"a request got no answer {tries} times, the last time: {fault}",
+        hint="raise `timeout` or lower `in_flight`, look into the server's log, then run the same"
+        " command: it goes on where it stopped",
+    )
 
 
 def _check_same(line: Line, served: Served, expected: Served) -> None:

@@ -7,7 +7,8 @@ of the Hub: weights are a path to a folder. vLLM is imported when a model is ope
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,14 @@ from magpie_hub.engines.tokens import Tokenizer, model_folder
 from magpie_hub.engines.vllm_client import (
     Client,
     Refused,
+    check_names,
     check_options,
-    imported,
     library_version,
 )
 from magpie_hub.errors import EngineError
+
+_OTHER_MODELS = {"hf_overrides", "model_impl", "trust_remote_code"}
+"""Options that change which code runs a model."""
 
 
 class Vllm(AsyncEngine):
@@ -51,23 +55,27 @@ class Vllm(AsyncEngine):
         check_options(options)
 
     @classmethod
-    def check_architecture(cls, architecture: str) -> None:
-        """Raise EngineError for a class of transformers that the installed vLLM cannot run."""
-        imported()
-        from vllm.model_executor.models import ModelRegistry
-
-        known = ModelRegistry.get_supported_archs()
-        if architecture not in known:
-            raise EngineError(
-                f"vLLM {library_version()} does not know the architecture `{architecture}`,"
-                f" expected one of its {len(known)}",
+    def check_library(
+        cls, options: Mapping[str, object], architectures: Sequence[str]
+    ) -> Iterator[EngineError]:
+        try:
+            check_names(options)
+        except EngineError as error:
+            yield error
+        # What a model is run as may be said otherwise.
+        judged = "vllm" in sys.modules and not options.keys() & _OTHER_MODELS
+        if judged and architectures and not any(map(_is_known, architectures)):
+            yield EngineError(
+                f"vLLM {library_version()} does not know the architecture"
+                f" `{'`, `'.join(architectures)}`",
                 hint="upgrade vllm, or choose another model or engine",
             )
 
     @classmethod
     def context_limit(cls, options: Mapping[str, object]) -> int | None:
         limit = options.get("max_model_len")
-        return limit if isinstance(limit, int) else None
+        # Less than 1 leaves it to vLLM.
+        return limit if isinstance(limit, int) and limit > 0 else None
 
     def encode(self, text: str, *, special: bool) -> list[int]:
         return self._tokenizer.encode(text, special=special)
@@ -76,7 +84,7 @@ class Vllm(AsyncEngine):
         try:
             output = await self._client.generate(request.prompt, _sampling(request))
             text, reason, tokens = self._outcome(output.outputs[0])
-            fault = "vLLM gave no reason" if reason == "error" else ""
+            fault = ""
         except Refused as refusal:
             text, reason, tokens, fault = "", "error", 0, str(refusal)
         return Completion(
@@ -98,8 +106,12 @@ class Vllm(AsyncEngine):
                 # The last token is the one that ended it, a stop of the request or the model's.
                 return self._tokenizer.decode(ids[:-1]), "stop", len(ids)
             case "length":
-                return self._tokenizer.decode(ids), "length", len(ids)
-        return "", "error", len(ids)
+                # The end may be a character of which only the first bytes were written.
+                return self._tokenizer.decode(ids).rstrip("\ufffd"), "length", len(ids)
+        raise EngineError(
+            f"vLLM ended a request by `{output.finish_reason}`, as it does when it is shut down",
+            hint="the same command goes on where it stopped",
+        )
 
     async def shutdown(self) -> None:
         await self._client.stop()
@@ -140,6 +152,17 @@ class VllmScorer(Scorer):
         except Refused as refusal:
             return Score((), str(refusal))
         return Score(tuple(output.outputs.data.float().reshape(-1).tolist()))
+
+
+def _is_known(architecture: str) -> bool:
+    """Return whether vLLM runs a class of transformers, by itself or through transformers."""
+    import transformers
+    from vllm.model_executor.models import ModelRegistry
+
+    if architecture in ModelRegistry.get_supported_archs():
+        return True
+    model = getattr(transformers, architecture, None)
+    return model is not None and bool(model.is_backend_compatible())
 
 
 def _sampling(request: Request) -> Any:

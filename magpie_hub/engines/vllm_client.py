@@ -12,13 +12,13 @@ from asyncio import AbstractEventLoop
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from difflib import get_close_matches
 from itertools import count
 from multiprocessing import active_children
 from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
-from magpie_hub.engines.options import nearest
 from magpie_hub.errors import EngineError
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ OURS = {
     "tokenizer": "it is the model's own",
     "revision": "write `model: ID@REVISION`",
     "tokenizer_revision": "write `model: ID@REVISION`",
+    "max_num_queued_reqs": "the queue is kept full",
+    "max_num_queued_tokens": "the queue is kept full",
     "hf_token": "a spec is published; set HF_TOKEN in the environment",
     "runner": "what a model is used for decides it",
     "skip_tokenizer_init": "structured output needs vLLM's tokenizer",
@@ -41,8 +43,14 @@ DEFAULTS: dict[str, Any] = {
     "structured_outputs_config": {"backend": "guidance", "disable_any_whitespace": True},
 }
 """Options of vLLM where we choose otherwise than it does; a spec may choose otherwise than we."""
-SETTINGS = {"VLLM_LOGGING_STREAM": "ext://sys.stderr", "VLLM_LOGGING_LEVEL": "ERROR"}
-"""Unless the environment says otherwise: stdout is for data, and vLLM says much at a start."""
+SETTINGS = {
+    # stdout is for data, and vLLM says much at a start.
+    "VLLM_LOGGING_STREAM": "ext://sys.stderr",
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    # A fork would hold what is ours open: the run's lock, and the pipe that tells of our end.
+    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
+}
+"""Unless the environment says otherwise."""
 
 
 def check_options(options: Mapping[str, object]) -> None:
@@ -91,15 +99,17 @@ class Client:
 
     @classmethod
     async def _start(cls, folder: Path, options: Mapping[str, object], runner: str) -> "Client":
-        given = _options(options)
+        check_names(options)
         from vllm.engine.arg_utils import AsyncEngineArgs
         from vllm.v1.engine.async_llm import AsyncLLM
 
+        given = {**DEFAULTS, **options}
         try:
+            given.setdefault("data_parallel_size", _engines(given))
             with _followed() as follower:
                 args = AsyncEngineArgs(model=str(folder), runner=runner, **given)
                 return cls(AsyncLLM.from_engine_args(args), follower)
-        except (OSError, RuntimeError, TypeError, ValueError) as error:
+        except (ArithmeticError, OSError, RuntimeError, TypeError, ValueError) as error:
             reason = str(error).strip().partition("\n")[0]
             raise EngineError(
                 f"vLLM cannot run the model in `{folder}`: {reason}",
@@ -166,19 +176,19 @@ def imported() -> None:
         ) from error
 
 
-def _options(options: Mapping[str, object]) -> dict[str, Any]:
-    """Return vLLM's arguments: the spec's, and what we choose where it says nothing."""
+def check_names(options: Mapping[str, object]) -> None:
+    """Raise EngineError for an option that vLLM does not have, or where it is not installed."""
     imported()
     from vllm.engine.arg_utils import AsyncEngineArgs
 
     known = {option.name for option in fields(AsyncEngineArgs)} - OURS.keys()
     for name in options:
         if name not in known:
+            near = get_close_matches(name, known, n=1)
             raise EngineError(
-                f"vLLM {library_version()} has no option `{name}`", hint=nearest(name, known)
+                f"vLLM {library_version()} has no option `{name}`",
+                hint=f"did you mean `{near[0]}`?" if near else "see `vllm serve --help=all`",
             )
-    given = {**DEFAULTS, **options}
-    return {"data_parallel_size": _engines(given), **given}
 
 
 def _engines(options: Mapping[str, Any]) -> int:

@@ -52,7 +52,7 @@ class Responses:
             index=index,
             uuid=self.draw.uuid(index),
             response=text,
-            reasoning=thought and tidy(thought),
+            reasoning=tidy(thought or "") or None,
             rejection=self._fault(completion, thought, text),
             finish_reason=completion.finish_reason,
             prompt_tokens=completion.prompt_tokens,
@@ -65,7 +65,8 @@ class Responses:
     def _fault(self, completion: Completion, thought: str | None, text: str) -> str | None:
         if thought is not None and not text and completion.finish_reason == "length":
             return "unfinished-reasoning"
-        return response_fault(completion, text, self.controls)
+        # Of what is published the reasoning may be part.
+        return response_fault(completion, f"{thought or ''}{text}" if text else "", self.controls)
 
     def _seed(self, index: int) -> int:
         return self.draw.seed_of(index, RESPONSES)

@@ -40,7 +40,7 @@ def generate(spec: Spec, folder: RunFolder, report: Report, warn: Warn) -> None:
     if all(folder.finished(stage, unit) for stage in SHARDS for unit in units):
         return
     engine = spec.generator.engine
-    place = weights(spec, pins.revision)
+    place = weights(spec, pins)
     with open_engine(engine.name, place, engine.options) as model:
         _note_engine(spec, folder, model, warn)
         schedule = _schedule(spec, pins, model, units)
@@ -73,17 +73,7 @@ def _note_engine(spec: Spec, folder: RunFolder, model: Engine, warn: Warn) -> No
 def _schedule(spec: Spec, pins: Pins, model: Engine, units: list[Unit]) -> Schedule:
     draw = Draw(spec.repo, model_name(spec), pins.revision, spec.seed)
     special = partial(model.encode, special=True)
-    ends = {end: special(end) for end in pins.ends}
-    stop = tuple(ids[0] for ids in ends.values() if len(ids) == 1)
-    # A mark that stands between the reasoning and the answer does not end a response.
-    between = pins.reasoning.closing if pins.reasoning else ""
-    answer_stop = tuple(i[0] for end, i in ends.items() if len(i) == 1 and end not in between)
-    if not stop or not answer_stop:
-        raise TemplateError(
-            f"none of the texts that end a turn (`{'`, `'.join(pins.ends)}`) is one token of the"
-            " model, so that nothing would end an instruction",
-            hint="choose a model whose chat template closes turns with a token of its own",
-        )
+    stop, answer_stop = stops(pins, special)
     prompt = tuple(special(pins.prefix))
     limit = spec.instructions.max_tokens
     cells = [
@@ -105,6 +95,25 @@ def _schedule(spec: Spec, pins: Pins, model: Engine, units: list[Unit]) -> Sched
         ),
         Seen().duplicate_of,
     )
+
+
+def stops(pins: Pins, encode: Callable[[str], list[int]]) -> tuple[tuple[int, ...], ...]:
+    """Return the token ids that end an instruction, and those that end a response.
+
+    encode: token ids of a template's text. Raises TemplateError where nothing would end one.
+    """
+    ends = {end: encode(end) for end in pins.ends}
+    # A mark that stands between the reasoning and the answer does not end a response.
+    between = pins.reasoning.closing if pins.reasoning else ""
+    stop = tuple(ids[0] for ids in ends.values() if len(ids) == 1)
+    answer_stop = tuple(i[0] for end, i in ends.items() if len(i) == 1 and end not in between)
+    if not stop or not answer_stop:
+        raise TemplateError(
+            f"none of the texts that end a turn (`{'`, `'.join(pins.ends)}`) is one token of the"
+            " model, so that nothing would end an instruction or a response",
+            hint="choose a model whose chat template closes turns with a token of its own",
+        )
+    return stop, answer_stop
 
 
 def _resume(

@@ -6,7 +6,7 @@ weights are fetched in vain. Knows no run folder, and opens no engine.
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -65,9 +65,7 @@ def _look(spec: Spec, date: str, faults: list[MagpieError]) -> Model | None:
     if source is not None:
         with _noted(faults):
             texts = _texts(source, date)
-    for architecture in architectures:
-        with _noted(faults):
-            engine.check_architecture(architecture)
+    faults += engine.check_library(generator.engine.options, architectures)
     with _noted(faults):
         _check_context(spec, engine, context)
     if source is None or texts is None:
@@ -134,7 +132,7 @@ def _fetched(
 
 def _is_on_hub(generator: Generator, engine: type[Engine]) -> bool:
     model = generator.model
-    if engine.weights == "none" or model.endswith(".gguf") or Path(model).expanduser().is_dir():
+    if engine.weights == "none" or hub.is_path(model):
         return False
     # Which of a repository's GGUF files is meant has to be said; `find` says so.
     return engine.weights != "gguf" or generator.engine.options.get("file") is not None
@@ -169,7 +167,7 @@ def _read(
     if place is None:
         return None, (), None
     with _noted(faults):
-        source = sources.load(str(place))
+        source = replace(sources.load(str(place)), name=generator.model)
         return source, source.architectures, source.context_length
     try:
         return None, *sources.network(place)

@@ -26,14 +26,16 @@ if TYPE_CHECKING:
 class Pins:
     """What is resolved of a generator.
 
-    revision: of the weights. prefix: the text up to where the user's words begin. post_query:
-    from the end of the user's words to where the answer begins. ends: the texts that end a turn.
+    revision: of the weights. commit: of a model on the Hub. prefix: the text up to where the user's
+    words begin. post_query: from the end of the user's words to where the answer begins. ends: the
+    texts that end a turn.
     controls: the texts of the template's control tokens. responses: how responses are sampled.
     reasoning: the marks of a thinking model. warnings: what was seen of the template that a person
     should know.
     """
 
     revision: str
+    commit: str | None
     prefix: str
     post_query: str
     ends: tuple[str, ...]
@@ -61,23 +63,22 @@ class Pins:
         return asdict(self)
 
 
-def weights(spec: Spec, pinned: str) -> Path | None:
+def weights(spec: Spec, pins: Pins) -> Path | None:
     """Return what the generator's engine opens, at the revision that the run began with.
 
-    pinned: `Pins.revision`. Raises RunError where the weights are no longer those; of a model on
-    the Hub none are fetched before that is known.
+    Raises RunError where the weights are no longer those. Of a folder on the Hub none are fetched
+    before that is known.
     """
     generator = spec.generator
-    commit = pinned if hub.COMMIT.fullmatch(pinned) else None
-    path = find(generator, revision=commit, small=True)
+    path = find(generator, revision=pins.commit, small=True)
     found = _revision(spec, path)
-    if found != pinned:
+    if found != pins.revision:
         raise RunError(
-            f"`generator.model`: the run was made with the weights `{pinned}`, now they are"
+            f"`generator.model`: the run was made with the weights `{pins.revision}`, now they are"
             f" `{found}` (`{path}`); rows of two populations are never mixed",
             hint="put the weights back, or start another run with --run DIR",
         )
-    return find(generator, revision=commit)
+    return find(generator, revision=pins.commit)
 
 
 def resolve(spec: Spec, *, date: str) -> Pins:
@@ -87,8 +88,10 @@ def resolve(spec: Spec, *, date: str) -> Pins:
     """
     model = check(spec, date=date)
     source, texts = model.source, model.texts
+    place = model.folder or find(spec.generator)
     return Pins(
-        revision=_revision(spec, model.folder or find(spec.generator)),
+        revision=_revision(spec, place),
+        commit=hub.commit_of(place) if place else None,
         prefix=texts.prefix,
         post_query=texts.post_query,
         ends=end_marks(source, texts),
@@ -119,7 +122,10 @@ def _reasoning(source: "TemplateSource", post_query: str, date: str) -> Reasonin
     marks = reasoning.marks(source, post_query, date=date)
     if marks is None:
         return None
-    return Reasoning(*marks, opened=post_query.rstrip().endswith(marks[0]))
+    opening, closing = marks
+    # Where an answer has a header of its own, it stands at the end of the closing mark.
+    header = closing.rpartition(post_query.strip())[2] if post_query.strip() in closing else ""
+    return Reasoning(opening, closing, post_query.rstrip().endswith(opening), header)
 
 
 def _sampling(given: Responses, model: Mapping[str, object]) -> Sampling:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from magpie_hub import hub
 from magpie_hub.engines import engine_class
-from magpie_hub.errors import EngineError
+from magpie_hub.errors import EngineError, HubError
 from magpie_hub.spec.model import Generator
 
 _BLOCK = 2**20
@@ -29,16 +29,18 @@ def find(generator: Generator, *, revision: str | None = None, small: bool = Fal
     if kind == "none":
         return None
     if kind == "gguf" or (kind == "tokenizer" and model.endswith(".gguf")):
-        return hub.gguf(model, file=engine.options.get("file"))
+        return hub.gguf(model, file=engine.options.get("file"), revision=revision)
     if model.endswith(".gguf"):
         raise EngineError(
             f"`{model}` is a GGUF file, and the engine `{engine.name}` opens a folder as"
             " transformers saves a model",
             hint="choose the engine `llama_cpp`, or name the model's folder or Hub id",
         )
-    folder = Path(model).expanduser()
-    if folder.is_dir():
-        return folder
+    if hub.is_path(model):
+        folder = Path(model).expanduser()
+        if folder.is_dir():
+            return folder
+        raise HubError(f"there is no folder `{model}`", hint="correct the path of the model")
     repo, named = hub.split_model(model)
     return hub.snapshot(repo, revision=revision or named, weights=kind == "folder" and not small)
 
@@ -65,10 +67,11 @@ def revision_of(path: Path) -> str:
         with path.open("rb") as file:
             return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
     folder = path.resolve()
-    if folder.parent.name == "snapshots" and hub.COMMIT.fullmatch(folder.name):
-        return folder.name
+    if (commit := hub.commit_of(folder)) is not None:
+        return commit
     digest = hashlib.sha256()
-    for name in model_files((file.name for file in folder.iterdir()), weights=True):
+    files = (file.name for file in folder.iterdir() if file.is_file())
+    for name in model_files(files, weights=True):
         size = (folder / name).stat().st_size
         digest.update(f"{name}\0{size}\0".encode())
         with (folder / name).open("rb") as file:

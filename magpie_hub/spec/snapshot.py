@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from magpie_hub.hub import is_path
 from magpie_hub.spec.model import Config, Spec
 
 PRIVATE = "<private>"
@@ -21,8 +22,8 @@ _POPULATION = (
     "instructions.max_tokens.",
     "responses.",
 )
-_OF_THIS_MACHINE = ("transcript", "api_key")
-"""Options of engines that name a file or a variable of the environment."""
+_OF_THIS_MACHINE = ("transcript", "api_key", "_addr", "_address", "_host", "_ip")
+"""How options of engines end that name a file, a machine, or a variable of the environment."""
 _PUBLISHED_ONLY = "responses.reasoning"
 """What decides which columns are published, and not how rows are drawn."""
 
@@ -39,7 +40,7 @@ def public(snapshot: Snapshot) -> Snapshot:
     """Return the snapshot with local paths and addresses of services as `<private>`."""
     generator = snapshot["generator"]
     shown = {
-        "model": PRIVATE if _is_path(generator["model"]) else generator["model"],
+        "model": PRIVATE if is_path(generator["model"]) else generator["model"],
         "engine": {key: _public_option(key, value) for key, value in generator["engine"].items()},
     }
     return snapshot | {"generator": generator | shown}
@@ -80,15 +81,10 @@ def _leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
         yield path, value
 
 
-def _is_path(model: str) -> bool:
-    # A Hub id has one slash at most.
-    return model.startswith((".", "~", "/")) or model.endswith(".gguf") or model.count("/") > 1
-
-
 def _public_option(key: str, value: object) -> object:
     if isinstance(value, dict):
         return {name: _public_option(name, item) for name, item in value.items()}
     if isinstance(value, list):
         return [_public_option(key, item) for item in value]
-    is_place = isinstance(value, str) and (value.startswith(("/", "~")) or "://" in value)
-    return PRIVATE if is_place or key in _OF_THIS_MACHINE else value
+    is_place = isinstance(value, str) and (value.startswith((".", "/", "~")) or "://" in value)
+    return PRIVATE if is_place or key.endswith(_OF_THIS_MACHINE) else value

@@ -36,6 +36,7 @@ PINS = {
     "revision": "5fcb290",
     "prefix": "<user>",
     "responses": {"temperature": 0.0, "top_p": 1.0, "max_tokens": 64},
+    "reasoning": None,
     "context_length": 2048,
 }
 HOSTILE = [
@@ -204,7 +205,7 @@ def test_twice_the_same(config):
         ("funnel.md.jinja", 12, "{{ configs[0].funnel.median }}", "median"),
         ("dataset.md.jinja", 92, "{{ gpu_hours }}", "'gpu_hours' is undefined"),
         ("statistics.md.jinja", 18, "{{ oops", "unexpected end of template"),
-        ("provenance.md.jinja", 20, "{% include 'none.jinja' %}", "none.jinja"),
+        ("provenance.md.jinja", 23, "{% include 'none.jinja' %}", "none.jinja"),
     ],
 )
 def test_what_was_not_measured_cannot_be_said(

@@ -104,6 +104,8 @@ def test_no_more_tokens_are_asked_for_than_the_context_holds(connect, ask):
         ({"url": []}, "`url` of the engine `server` is `[]`, expected text or a list of text"),
         ({"url": "localhost:8000"}, "is `localhost:8000`, expected an address such as `http://"),
         ({"url": ["http://a", "http://[b"]}, "is `http://[b`, expected an address"),
+        ({"url": "http://a\tb"}, "expected an address"),
+        ({"url": "http://a", "api_key": "sk-1"}, "`api_key` of the engine `server` is no name"),
         ({"url": "http://a", "in_flight": 0}, "is `0`, expected a whole number of at least 1"),
     ],
 )
@@ -112,6 +114,7 @@ def test_wrong_options_are_refused(options, message):
     with pytest.raises(EngineError) as caught:
         engine_class("server").check_options(options)
     assert message in caught.value.message
+    assert "sk-1" not in caught.value.message
 
 
 def chat_only(server):

@@ -62,6 +62,13 @@ def test_a_server_is_left_alone_for_as_long_as_it_asks(server, connect, ask):
     start = time.monotonic()
     run(engine, [ask(1, PROMPT)])
     assert time.monotonic() - start >= 1
+    server.most_at_once, server.asked[tuple(PROMPT)] = 1, 0
+    server.troubles.append(status(429, Retry_After="1"))
+    engine.submit(ask(2, PROMPT))
+    engine.wait_for(asyncio.sleep(0.3))
+    engine.submit(ask(3, PROMPT))
+    engine.wait_for(asyncio.sleep(0.3))
+    assert server.asked[tuple(PROMPT)] == 1
 
 
 def test_a_request_that_is_refused_fails_alone_and_at_once(server, connect, ask):
@@ -84,6 +91,15 @@ def test_a_request_that_always_fails_is_given_up(server, connect, ask, others):
     assert done.pop(-1).error == "failed 8 times, the last time: HTTP 500: assertion failed"
     assert server.asked[9, 9] == 8
     assert [one.finish_reason for one in done.values() if one.error] == []
+
+
+def test_answers_that_never_come_end_the_run_and_make_no_rows(server, connect, ask):
+    """A server that is there but hangs up on every request: none of them becomes a row."""
+    engine = connect(server)
+    server.poison |= {(9, 9): hang_up, (9, 8): hang_up}
+    with pytest.raises(EngineError, match="got no answer 8 times") as caught:
+        run(engine, [ask(1, [9, 9]), ask(2, [9, 8])])
+    assert "it goes on where it stopped" in caught.value.hint
 
 
 def test_a_server_that_dies_is_replaced_and_used_again(server, connect, ask):
@@ -136,9 +152,14 @@ def test_another_model_at_the_same_address_ends_the_run(server, connect, ask):
 def test_more_is_asked_of_a_server_that_keeps_up(server, connect, ask):
     """It begins with 8 at once, and goes up to `in_flight` while answers come."""
     engine = connect(server, in_flight=24)
+    server.always = slow(0.5)
+    for n in range(40):
+        engine.submit(ask(n, PROMPT))
+    engine.take()
+    assert server.most == 8
+    for _ in range(39):
+        engine.take()
     server.always = slow(0.05)
-    run(engine, [ask(n, PROMPT) for n in range(8)])
-    assert server.most <= 8
     run(engine, [ask(n, PROMPT) for n in range(200)])
     assert 8 < server.most <= 24
     assert engine._pool.places[0].limit == 24

@@ -87,7 +87,8 @@ def test_reasoning_is_kept_apart():
         "<think>\nHm.\n</think>\n\nBecause.": ("Hm.", "Because.", None),
         "Because.": (None, "Because.", None),
         "<think>\nHm": ("Hm", "", "unfinished-reasoning"),
-        "<think>\n\n</think>\n\nBecause.": ("", "Because.", None),
+        "<think>\n\n</think>\n\nBecause.": (None, "Because.", None),
+        "<think><|im_end|></think>Because.": ("<|im_end|>", "Because.", "template-leak"),
     }
     for text, expected in thoughts.items():
         reason = "length" if expected[2] else "stop"

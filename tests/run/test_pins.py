@@ -32,10 +32,10 @@ def test_other_weights_are_not_mixed_in(tmp_path: Path) -> None:
     path = save_gguf(tmp_path / "model.gguf", CHATML, "llama", 2048)
     spec = load(str(spec_file(tmp_path, generator={"model": str(path), "engine": "llama_cpp"})))
     pins = resolve(spec, date="2026-01-31")
-    assert weights(spec, pins.revision) == path
+    assert weights(spec, pins) == path
     save_gguf(path, CHATML, "llama", 4096)
     with pytest.raises(RunError, match=f"with the weights `{pins.revision}`, now they are `sha2"):
-        weights(spec, pins.revision)
+        weights(spec, pins)
 
 
 def test_a_run_goes_on_with_its_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,10 +49,29 @@ def test_a_run_goes_on_with_its_commit(tmp_path: Path, monkeypatch: pytest.Monke
     spec = load(str(spec_file(tmp_path, generator={"model": "org/m", "engine": engine})))
     (repo / "refs/main").write_text(FIRST)
     pins = resolve(spec, date="2026-01-31")
-    assert pins.revision == FIRST
+    assert (pins.revision, pins.commit) == (FIRST, FIRST)
     (repo / "refs/main").write_text(SECOND)
-    assert weights(spec, pins.revision) == repo / "snapshots" / FIRST
+    assert weights(spec, pins) == repo / "snapshots" / FIRST
     assert resolve(spec, date="2026-01-31").revision == SECOND
+
+
+def test_a_gguf_of_the_hub_keeps_its_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The weights are known by their content, and had again from the commit that held them."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    repo = tmp_path / "models--org--m"
+    for commit, context in ((FIRST, 2048), (SECOND, 4096)):
+        (repo / "snapshots" / commit).mkdir(parents=True)
+        save_gguf(repo / "snapshots" / commit / "x.gguf", CHATML, "llama", context)
+    (repo / "refs").mkdir()
+    (repo / "refs/main").write_text(FIRST)
+    engine = {"name": "llama_cpp", "file": "x.gguf"}
+    spec = load(str(spec_file(tmp_path, generator={"model": "org/m", "engine": engine})))
+    pins = resolve(spec, date="2026-01-31")
+    assert pins.revision.startswith("sha256:")
+    (repo / "refs/main").write_text(SECOND)
+    assert weights(spec, pins) == repo / "snapshots" / FIRST / "x.gguf"
 
 
 def test_server_and_vllm_name_the_same_revision(tmp_path: Path) -> None:
@@ -62,7 +81,7 @@ def test_server_and_vllm_name_the_same_revision(tmp_path: Path) -> None:
     generator = {"model": str(folder), "engine": engine}
     pins = resolve(load(str(spec_file(tmp_path, generator=generator))), date="2026-01-31")
     same = load(str(spec_file(tmp_path, generator={"model": str(folder), "engine": "vllm"})))
-    assert weights(same, pins.revision) == folder
+    assert weights(same, pins) == folder
 
 
 def test_another_version_of_the_engine_is_worth_a_word(

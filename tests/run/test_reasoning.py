@@ -2,7 +2,11 @@
 
 from datasets import load_dataset
 
+from magpie_hub.engines.base import Sampling
+from magpie_hub.generate.reasoning import Reasoning
+from magpie_hub.run.generation import stops
 from magpie_hub.run.graph import release
+from magpie_hub.run.pins import Pins
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.spec.load import load
 from tests.making import quiet, spec_file
@@ -31,3 +35,14 @@ def test_reasoning_is_kept_in_a_column_or_dropped(tmp_path):
     assert not any("think>" in turns[1]["content"] for turns in kept["messages"])
     card = (tmp_path / "keep" / "org" / "tiny" / "README.md").read_text()
     assert "| `reasoning` |" in card
+    assert "what stood between `<think>` and `</think>` is in its own column" in card
+
+
+def test_a_mark_between_reasoning_and_answer_does_not_end_a_response():
+    """Where messages follow each other in one answer, only the last one's end is the end."""
+    closing = "<|end|><|start|>assistant<|channel|>final<|message|>"
+    marks = Reasoning("<|channel|>analysis<|message|>", closing, opened=False)
+    ends = ("<|end|>", "<|return|>")
+    pins = Pins("r", None, "<|user|>", "<|end|>", ends, (), Sampling(0.0, 1.0, 9), marks, ())
+    token = {"<|end|>": [7], "<|return|>": [8]}
+    assert stops(pins, token.__getitem__) == ((7, 8), (8,))

@@ -23,12 +23,12 @@ def test_who_it_is(engine):
 
 
 def test_two_hundred_requests(engine):
-    """All come back, each as long as asked for, and no two with the same words."""
+    """All come back, and no two with the same words."""
     prompt = engine.encode(USER, special=True)
     done = run(engine, [ask(n, prompt, stop=(), max_tokens=16) for n in range(200)])
     assert len({one.text for one in done.values()}) == 200
     assert {one.prompt_tokens for one in done.values()} == {len(prompt)}
-    assert all(one.completion_tokens <= 16 for one in done.values())
+    assert {one.completion_tokens for one in done.values() if one.finish_reason == "length"} == {16}
 
 
 def test_greedy_text_is_cut_at_a_stop_id(engine):
@@ -48,9 +48,9 @@ def test_a_schema_is_kept_to(engine):
     prompt = engine.encode(USER, special=True)
     done = run(engine, [ask(n, prompt, schema=json.dumps(SCHEMA), max_tokens=400) for n in (1, 2)])
     for one in done.values():
+        # White space, which this server's grammar allows, may go on to the limit.
         assert one.text.lstrip().startswith("{")
-        if one.finish_reason == "stop":
-            assert set(json.loads(one.text)) == {"quality", "words"}
+        assert one.finish_reason == "length" or json.loads(one.text)["words"] in (1, 2, 3)
 
 
 def test_what_cannot_be_answered_fails_alone(engine):
