@@ -1,7 +1,10 @@
 """The engine `vllm` where vLLM is not installed; the real one is in `tests/vllm`."""
 
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -52,3 +55,34 @@ def test_nothing_of_vllm_is_imported_before_it_is_opened():
         "assert not {'vllm', 'torch', 'tokenizers'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", look], check=True)
+
+
+FOLLOWED = """
+import os, signal, time
+from multiprocessing import get_context
+from magpie_hub.engines.vllm_client import _followed
+
+if __name__ == "__main__":
+    with _followed():
+        child = get_context(METHOD).Process(target=time.sleep, args=(600,))
+        child.start()
+        print(child.pid, flush=True)
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_was_started_for_us_goes_with_us(tmp_path):
+    """After our SIGKILL a child of the way that vLLM starts its own is gone, without its help."""
+    from magpie_hub.engines.vllm_client import SETTINGS
+
+    method = repr(SETTINGS["VLLM_WORKER_MULTIPROC_METHOD"])
+    script = tmp_path / "followed.py"
+    script.write_text(FOLLOWED.replace("METHOD", method))
+    done = subprocess.run([sys.executable, script], stdout=subprocess.PIPE, text=True)
+    assert done.returncode == -signal.SIGKILL
+    stat = Path(f"/proc/{int(done.stdout)}/stat")
+    end = time.monotonic() + 20
+    while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < end, "it lives on"
+        time.sleep(0.05)
