@@ -101,14 +101,16 @@ class Client:
     async def _start(cls, folder: Path, options: Mapping[str, object], runner: str) -> "Client":
         check_names(options)
         from vllm.engine.arg_utils import AsyncEngineArgs
+        from vllm.usage.usage_lib import UsageContext
         from vllm.v1.engine.async_llm import AsyncLLM
 
-        given = {**DEFAULTS, **options}
         try:
-            given.setdefault("data_parallel_size", _engines(given))
+            given = {**DEFAULTS, **_for_this_machine(options), **options}
             with _followed() as follower:
                 args = AsyncEngineArgs(model=str(folder), runner=runner, **given)
-                return cls(AsyncLLM.from_engine_args(args), follower)
+                # The context sets how much is computed at once: much, as for a whole data set.
+                context = UsageContext.LLM_CLASS
+                return cls(AsyncLLM.from_engine_args(args, usage_context=context), follower)
         except (ArithmeticError, OSError, RuntimeError, TypeError, ValueError) as error:
             reason = str(error).strip().partition("\n")[0]
             raise EngineError(
@@ -191,14 +193,18 @@ def check_names(options: Mapping[str, object]) -> None:
             )
 
 
-def _engines(options: Mapping[str, Any]) -> int:
-    """Return how many engines the visible GPUs are enough for, each with a group of its own."""
+def _for_this_machine(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the defaults that depend on what vLLM runs on.
+
+    On GPUs, as many engines as they are enough for, each with a group of its own.
+    """
     from vllm.platforms import current_platform
 
     if current_platform.is_cpu():
-        return 1
+        # vLLM 0.32 dies there where the prompt of a request with a seed is cut in two.
+        return {"enable_chunked_prefill": False}
     group = options.get("tensor_parallel_size", 1) * options.get("pipeline_parallel_size", 1)
-    return max(1, int(current_platform.device_count()) // int(group))
+    return {"data_parallel_size": max(1, int(current_platform.device_count()) // int(group))}
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """What a benchmark is: two sides measured in turn, in one run, on one machine.
 
-Each benchmark is a module here with `measure() -> Pair`; `python -m tests.benchmarks` runs them,
-compares them with `goals.json` and writes `results/NAME.json`. A benchmark does not know its goal.
+Each benchmark is a function `NAME() -> Pair` in a module here; `goals.json` says in which, and
+`python -m tests.benchmarks` runs them. A benchmark does not know its goal.
 """
 
 from dataclasses import dataclass

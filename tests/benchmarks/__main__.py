@@ -1,22 +1,34 @@
 """`uv run python -m tests.benchmarks [NAME ...]`: run benchmarks, write `results/NAME.json`.
 
-Ends with exit code 1 when a goal is missed, 2 when a name is unknown. It knows the goals and the
-form of a result, and nothing of how anything is measured.
+A NAME may be a pattern. Without any, all are run that can be: `vllm_*` needs vLLM, which an
+environment of its own has, made by `.ci/vllm-env DIR` in two minutes. There, in the checkout:
+
+    DIR/bin/python -m tests.benchmarks 'vllm_*'
+
+Speed is worth measuring on a machine that does nothing else. Ends with exit code 1 when a goal is
+missed, 2 when a named benchmark is unknown or cannot be run. It knows the goals and the form of a
+result, and nothing of how anything is measured.
 """
 
 import json
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from tests.benchmarks import Pair
 
 HERE = Path(__file__).parent
-GOALS = json.loads((HERE / "goals.json").read_text(encoding="utf-8"))
+BENCHMARKS: dict[str, dict[str, Any]] = json.loads((HERE / "goals.json").read_text("utf-8"))
+"""By name: the goal (`of`, `at_least`, `at_most`), the module that it is `in`, the library that it
+`needs` besides a checkout's."""
 
 
 def result(name: str, pair: Pair) -> dict[str, object]:
@@ -26,7 +38,7 @@ def result(name: str, pair: Pair) -> dict[str, object]:
     """
     ours, theirs = median(pair.ours), median(pair.theirs)
     figures = {"ours": round(ours, 4), "theirs": round(theirs, 4), "ratio": round(ours / theirs, 3)}
-    goal = GOALS[name]
+    goal = {key: BENCHMARKS[name][key] for key in BENCHMARKS[name].keys() - {"in", "needs"}}
     figure = figures[goal["of"]]
     return {
         "name": name,
@@ -50,15 +62,45 @@ def machine() -> str:
     return f"{os.cpu_count()} x {models[0] if models else platform.machine()}"
 
 
-def main(names: list[str]) -> int:
+def chosen(patterns: Sequence[str]) -> list[str]:
+    """Return the benchmarks that any pattern names, in the order of goals.json.
+
+    Raises ValueError for a pattern that names none.
+    """
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in BENCHMARKS):
+            raise ValueError(f"no benchmark `{pattern}`; expected one of {', '.join(BENCHMARKS)}")
+    return [name for name in BENCHMARKS if any(fnmatchcase(name, p) for p in patterns)]
+
+
+def runnable(name: str) -> bool:
+    """Return whether what a benchmark needs is installed; say on stderr where it is not."""
+    library = BENCHMARKS[name].get("needs")
+    if library is None or find_spec(library) is not None:
+        return True
+    print(
+        f"{name}: not run, it needs the environment of .ci/{library}-env:"
+        f" DIR/bin/python -m tests.benchmarks {name}",
+        file=sys.stderr,
+    )
+    return False
+
+
+def main(patterns: list[str]) -> int:
     """Run the named benchmarks, or all; return the exit code."""
-    if unknown := sorted(set(names) - set(GOALS)):
-        print(f"error: no benchmark `{unknown[0]}`; expected {sorted(GOALS)}", file=sys.stderr)
+    try:
+        names = chosen(patterns or ["*"])
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    ready = [name for name in names if runnable(name)]
+    if patterns and ready != names:
         return 2
     (HERE / "results").mkdir(exist_ok=True)
     results = []
-    for name in names or sorted(GOALS):
-        results.append(result(name, import_module(f"tests.benchmarks.{name}").measure()))
+    for name in ready:
+        measure = getattr(import_module(f"tests.benchmarks.{BENCHMARKS[name]['in']}"), name)
+        results.append(result(name, measure()))
         text = json.dumps(results[-1], indent=2) + "\n"
         (HERE / "results" / f"{name}.json").write_text(text, encoding="utf-8")
         print(text, end="")

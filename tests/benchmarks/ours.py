@@ -4,9 +4,10 @@ Every request comes from the schedule, every completion goes into a journal and 
 into a shard, in a run folder that is gone afterwards. Knows no other side.
 """
 
+import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice, product
 from pathlib import Path
 from shutil import copytree
@@ -56,7 +57,9 @@ class Work:
 
 def questions(count: int) -> list[str]:
     """Return different instructions, of which there are 512."""
-    texts = [f"{verb} {topic} for {reader}." for reader, topic, verb in product(READERS, TOPICS, VERBS)]
+    texts = [
+        f"{verb} {topic} for {reader}." for reader, topic, verb in product(READERS, TOPICS, VERBS)
+    ]
     return list(islice(texts, count))
 
 
@@ -70,10 +73,14 @@ def ours(work: Work) -> Generator[Round]:
             while True:
                 with TemporaryDirectory() as folder:
                     copytree(begun.path, folder, dirs_exist_ok=True)
-                    clocked = Clocked(model, work)
-                    with patch.object(generation, "open_engine", lambda *_: nullcontext(clocked)):
-                        generation.generate(spec, RunFolder(Path(folder)), _silent, print)
-                yield clocked.round
+                    yield _round(spec, work, RunFolder(Path(folder)), model)
+
+
+def _round(spec: Spec, work: Work, folder: RunFolder, model: Engine) -> Round:
+    clocked = Clocked(model, work)
+    with patch.object(generation, "open_engine", lambda *_: nullcontext(clocked)):
+        generation.generate(spec, folder, _unread, _warn)
+    return clocked.round
 
 
 class Clocked:
@@ -104,6 +111,7 @@ class Clocked:
         # Instructions alone: the answers, which the schedule asks for next, are not drawn.
         if len(self._requests) == self._work.rows or (request := source()) is None:
             return None
+        request = replace(request, stop=request.stop + self._work.stop)
         self._requests.append(request)
         return request
 
@@ -115,7 +123,7 @@ def _spec(work: Work) -> Spec:
             "generator": {"model": work.model, "engine": work.engine},
             "instructions": {
                 "rows": work.rows,
-                "sampling": [{"temperature": 1.0, "top_p": 0.99}],
+                "sampling": [{"temperature": 1.0, "top_p": 1.0}],
                 "max_tokens": work.tokens,
             },
             "responses": {"max_tokens": work.tokens},
@@ -126,7 +134,7 @@ def _spec(work: Work) -> Spec:
 def _begun(spec: Spec, work: Work, path: Path) -> RunFolder:
     """Return a run that has its pins, and the instructions in its journal if they are given."""
     folder = RunFolder(path)
-    begin(spec, folder, print, draws=True)
+    begin(spec, folder, _warn, draws=True)
     if not work.instructions:
         [unit] = folder.units()
         journal = folder.open_journal(INSTRUCTIONS, unit)
@@ -137,5 +145,9 @@ def _begun(spec: Spec, work: Work, path: Path) -> RunFolder:
     return folder
 
 
-def _silent(*_: object) -> None:
+def _unread(*_: object) -> None:
     """Report no progress."""
+
+
+def _warn(warning: str) -> None:
+    print(warning, file=sys.stderr)

@@ -4,6 +4,7 @@ A side is a generator of rounds in a process of its own, which sleeps while the 
 what a library reads when it is loaded is set for one side only. Knows no engine.
 """
 
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,7 +14,11 @@ from multiprocessing.connection import Connection
 
 from magpie_hub.engines.base import Request
 
-ROUNDS = 3
+REST = 1.5
+"""Seconds before a side's turn: vLLM's workers spin for one after their last task."""
+
+# A fork would inherit the threads of what this process has loaded.
+FRESH = get_context("spawn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,7 @@ Side = Callable[[], Generator[Round]]
 
 
 def alternate(
-    ours: Side, theirs: Callable[[Sequence[Request]], Generator[Round]], rounds: int = ROUNDS
+    ours: Side, theirs: Callable[[Sequence[Request]], Generator[Round]], rounds: int = 3
 ) -> tuple[list[float], list[float]]:
     """Return the tokens/s of both sides, round by round, after one round of each to warm up.
 
@@ -46,11 +51,16 @@ def alternate(
         requests = our_round().requests
         with _process(partial(theirs, requests)) as their_round:
             their_round()
-            pairs = [(our_round(), their_round()) for _ in range(rounds)]
+            pairs = [(_rested(our_round), _rested(their_round)) for _ in range(rounds)]
     for done in (side for pair in pairs for side in pair):
         if done.completions != len(requests):
             raise RuntimeError(f"{done.completions} of {len(requests)} requests were completed")
     return _rates(o for o, _ in pairs), _rates(t for _, t in pairs)
+
+
+def _rested(round_: Callable[[], Round]) -> Round:
+    time.sleep(REST)
+    return round_()
 
 
 def _rates(rounds: Iterator[Round]) -> list[float]:
@@ -59,9 +69,9 @@ def _rates(rounds: Iterator[Round]) -> list[float]:
 
 @contextmanager
 def _process(side: Side) -> Iterator[Callable[[], Round]]:
-    here, there = Pipe()
+    here, there = FRESH.Pipe()
     # Not daemonic: vLLM starts processes of its own.
-    process = CONTEXT.Process(target=_work, args=(there, side))
+    process = FRESH.Process(target=_work, args=(there, side))
     process.start()
     there.close()
 
@@ -84,8 +94,3 @@ def _work(pipe: Connection, side: Side) -> None:
             pipe.recv()
             pipe.send(next(rounds))
     rounds.close()
-
-
-# A fork would have inherited the threads of what this process has loaded.
-CONTEXT = get_context("spawn")
-Pipe = CONTEXT.Pipe

@@ -15,7 +15,7 @@ OURS = [str(Path(sys.executable).parent / "magpie-hub"), "--help"]
 THEIRS = [sys.executable, "-c", "import click"]
 
 
-def measure(runs: int = 10) -> Pair:
+def startup(runs: int = 10) -> Pair:
     """Return user and system time of both, after one run of each that fills the caches."""
     _cpu_seconds(OURS), _cpu_seconds(THEIRS)
     pairs = [(_cpu_seconds(OURS), _cpu_seconds(THEIRS)) for _ in range(runs)]
