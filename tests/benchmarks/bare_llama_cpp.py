@@ -41,7 +41,8 @@ def llama_cpp_responses() -> Pair:
 def _pair(*, instructions: bool) -> Pair:
     engine = {"name": "llama_cpp", "parallel": SLOTS, "context": CONTEXT, "threads": THREADS}
     work = Work(hub.SMOLLM2, engine, ROWS, instructions, TOKENS)
-    rates = alternate(partial(ours, work), partial(bare, hub.gguf(hub.SMOLLM2)))
+    theirs = partial(bare, hub.gguf(hub.SMOLLM2))
+    rates = alternate(partial(ours, work), theirs, rounds=5)
     versions = {name: version(name) for name in ("magpie-hub", "xllamacpp")}
     return Pair("tokens/s", *rates, versions)
 
