@@ -8,11 +8,13 @@ import asyncio
 import time
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from magpie_hub.engines.base import Completion, Engine, Request
+from magpie_hub.engines.scoring import Score, Scorer
+from magpie_hub.engines.tokens import Tokenizer
 
 T = TypeVar("T")
 
@@ -87,6 +89,37 @@ class AsyncEngine(Engine):
         for left in rest:
             left.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
+
+
+class AsyncScorer(Scorer):
+    """A scorer that scores each text in a task of its own, until it is told of all.
+
+    A subclass calls `super().__init__(tokenizer)`, and implements `score_one` and `shutdown`.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._loop = asyncio.new_event_loop()
+
+    @abstractmethod
+    async def score_one(self, prompt: Sequence[int]) -> Score:
+        """Return the score of one text; an exception ends the whole call."""
+
+    @abstractmethod
+    async def shutdown(self) -> None:
+        """Release what the subclass holds; called once."""
+
+    def encode(self, text: str, *, special: bool) -> list[int]:
+        return self._tokenizer.encode(text, special=special)
+
+    def score(self, prompts: Sequence[Sequence[int]]) -> list[Score]:
+        return self._loop.run_until_complete(all_of(map(self.score_one, prompts)))
+
+    def close(self) -> None:
+        """Release the model; a second call does nothing."""
+        if not self._loop.is_closed():
+            self._loop.run_until_complete(self.shutdown())
+            self._loop.close()
 
 
 async def all_of(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:

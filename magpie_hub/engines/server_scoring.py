@@ -4,15 +4,14 @@ Texts go out as token ids to `/classify`, and raw logits come back. Load and fau
 for completions, by `server_pool`.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from magpie_hub.engines.asynchronous import all_of
+from magpie_hub.engines.asynchronous import AsyncScorer
 from magpie_hub.engines.options import read_options
-from magpie_hub.engines.scoring import Score, Scorer
+from magpie_hub.engines.scoring import Score
 from magpie_hub.engines.server import Options
 from magpie_hub.engines.server_calls import Line, Refusal, part
 from magpie_hub.engines.server_dialects import Served, identify, reference_ids
@@ -20,17 +19,17 @@ from magpie_hub.engines.tokens import Tokenizer, model_folder
 from magpie_hub.errors import EngineError
 
 
-class ServerScorer(Scorer):
+class ServerScorer(AsyncScorer):
     """A classification or reward model on servers that are not ours."""
 
     name = "server"
 
     def __init__(self, weights: Path, options: Mapping[str, object]) -> None:
         given = read_options(Options, self.name, options)
-        self._tokenizer = Tokenizer(model_folder(weights))
-        encode = partial(self._tokenizer.encode, special=False)
+        tokenizer = Tokenizer(model_folder(weights))
+        encode = partial(tokenizer.encode, special=False)
         self._pool = given.pool(partial(_look, model=given.model, encode=encode))
-        self._loop = asyncio.new_event_loop()
+        super().__init__(tokenizer)
         with ExitStack() as opened:
             opened.callback(self.close)
             self._loop.run_until_complete(self._pool.open())
@@ -39,18 +38,10 @@ class ServerScorer(Scorer):
         self.version = ", ".join(sorted({each.version for each in served}))
         self.context_length = min(each.context_length for each in served)
 
-    def encode(self, text: str, *, special: bool) -> list[int]:
-        return self._tokenizer.encode(text, special=special)
+    async def shutdown(self) -> None:
+        await self._pool.close()
 
-    def score(self, prompts: Sequence[Sequence[int]]) -> list[Score]:
-        return self._loop.run_until_complete(all_of(map(self._score, prompts)))
-
-    def close(self) -> None:
-        if not self._loop.is_closed():
-            self._loop.run_until_complete(self._pool.close())
-            self._loop.close()
-
-    async def _score(self, prompt: Sequence[int]) -> Score:
+    async def score_one(self, prompt: Sequence[int]) -> Score:
         async def work(line: Line, served: Served) -> tuple[float, ...]:
             return await _classify(line, served, prompt)
 

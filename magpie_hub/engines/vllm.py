@@ -5,16 +5,15 @@ How vLLM's processes start and end is `vllm_client`'s. Knows nothing of chat tem
 of the Hub: weights are a path to a folder. vLLM is imported when a model is opened.
 """
 
-import asyncio
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from magpie_hub.engines.asynchronous import AsyncEngine, all_of
+from magpie_hub.engines.asynchronous import AsyncEngine, AsyncScorer
 from magpie_hub.engines.base import Completion, FinishReason, Request
-from magpie_hub.engines.scoring import Score, Scorer
+from magpie_hub.engines.scoring import Score
 from magpie_hub.engines.tokens import Tokenizer, model_folder
 from magpie_hub.engines.vllm_client import (
     Client,
@@ -117,7 +116,7 @@ class Vllm(AsyncEngine):
         await self._client.stop()
 
 
-class VllmScorer(Scorer):
+class VllmScorer(AsyncScorer):
     """A model that vLLM runs for classification; options are vLLM's, as for completions."""
 
     name = "vllm"
@@ -125,24 +124,15 @@ class VllmScorer(Scorer):
     def __init__(self, weights: Path, options: Mapping[str, object]) -> None:
         folder = model_folder(weights)
         check_options(options)
-        self._tokenizer = Tokenizer(folder)
-        self._loop = asyncio.new_event_loop()
+        super().__init__(Tokenizer(folder))
         self._client = Client.open(self._loop, folder, options, runner="pooling")
         self.version = self._client.version
         self.context_length = self._client.context_length
 
-    def encode(self, text: str, *, special: bool) -> list[int]:
-        return self._tokenizer.encode(text, special=special)
+    async def shutdown(self) -> None:
+        await self._client.stop()
 
-    def score(self, prompts: Sequence[Sequence[int]]) -> list[Score]:
-        return self._loop.run_until_complete(all_of(map(self._score, prompts)))
-
-    def close(self) -> None:
-        if not self._loop.is_closed():
-            self._loop.run_until_complete(self._client.stop())
-            self._loop.close()
-
-    async def _score(self, prompt: Sequence[int]) -> Score:
+    async def score_one(self, prompt: Sequence[int]) -> Score:
         from vllm import PoolingParams
 
         try:
