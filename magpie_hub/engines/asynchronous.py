@@ -8,7 +8,7 @@ import asyncio
 import time
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -19,6 +19,46 @@ from magpie_hub.engines.tokens import Tokenizer
 T = TypeVar("T")
 
 
+class Loop:
+    """An event loop that goes on only while something is waited for."""
+
+    def __init__(self) -> None:
+        self.events = asyncio.new_event_loop()
+        self._ours: set[asyncio.Task[Any]] = set()
+
+    def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Return a task that goes on whenever the loop does."""
+        task = self.events.create_task(work)
+        self._ours.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def wait_for(self, work: Coroutine[Any, Any, T]) -> T:
+        """Go on until `work` is done and return its result; a signal may end the waiting."""
+        return self.events.run_until_complete(self.start(work))
+
+    def close(self, shutdown: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Cancel what was started, await `shutdown()`, close; a second call does nothing."""
+        if not self.events.is_closed():
+            self.events.run_until_complete(self._cancel())
+            self.events.run_until_complete(shutdown())
+            self.events.run_until_complete(self.events.shutdown_asyncgens())
+            self.events.close()
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._ours.discard(task)
+        if not task.cancelled():
+            task.exception()  # Looked at, or asyncio complains of what a signal left behind.
+
+    async def _cancel(self) -> None:
+        # Only what was started here: what a library started inside of it, the library cancels. A
+        # library task cancelled before its first step never awaits its work, and Python warns.
+        ours = list(self._ours)
+        for task in ours:
+            task.cancel()
+        await asyncio.gather(*ours, return_exceptions=True)
+
+
 class AsyncEngine(Engine):
     """An engine that answers each request in a task of its own.
 
@@ -26,8 +66,8 @@ class AsyncEngine(Engine):
     """
 
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._tasks: set[asyncio.Task[Completion]] = set()
+        self.loop = Loop()
+        self._in_flight = 0
         self._done: deque[asyncio.Task[Completion]] = deque()
         self._failed: deque[asyncio.Task[Completion]] = deque()
         self._any = asyncio.Event()
@@ -45,50 +85,31 @@ class AsyncEngine(Engine):
     async def shutdown(self) -> None:
         """Release what the subclass holds; called once, after every task was cancelled."""
 
-    def wait_for(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run the loop until `work` is done and return its result."""
-        return self._loop.run_until_complete(work)
-
     def submit(self, request: Request) -> None:
-        if not self._tasks:
+        if not self._in_flight:
             self._since = time.monotonic()
-        task = self._loop.create_task(self.answer(request))
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        self._in_flight += 1
+        self.loop.start(self.answer(request)).add_done_callback(self._ended)
 
     def take(self) -> Completion:
         if not self._done and not self._failed:
             self._any.clear()
-            self.wait_for(self._any.wait())
+            self.loop.wait_for(self._any.wait())
         # What is finished is not lost by the failure of another.
         task = (self._done or self._failed).popleft()
-        self._tasks.discard(task)
+        self._in_flight -= 1
         now = time.monotonic()
         seconds, self._since = now - self._since, now
         return replace(task.result(), seconds=seconds)
 
     def close(self) -> None:
         """Cancel what is in flight and release the model; a second call does nothing."""
-        if not self._loop.is_closed():
-            self.wait_for(self._end())
-            self.wait_for(self._loop.shutdown_asyncgens())
-            self._loop.close()
+        self.loop.close(self.shutdown)
 
     def _ended(self, task: asyncio.Task[Completion]) -> None:
         failed = task.cancelled() or task.exception() is not None
         (self._failed if failed else self._done).append(task)
         self._any.set()
-
-    async def _end(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.shutdown()
-        # What a signal left waiting, in `wait_for` or behind it.
-        rest = asyncio.all_tasks() - {asyncio.current_task()}
-        for left in rest:
-            left.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
 
 
 class AsyncScorer(Scorer):
@@ -99,7 +120,7 @@ class AsyncScorer(Scorer):
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        self._loop = asyncio.new_event_loop()
+        self.loop = Loop()
 
     @abstractmethod
     async def score_one(self, prompt: Sequence[int]) -> Score:
@@ -107,19 +128,17 @@ class AsyncScorer(Scorer):
 
     @abstractmethod
     async def shutdown(self) -> None:
-        """Release what the subclass holds; called once."""
+        """Release what the subclass holds; called once, after every task was cancelled."""
 
     def encode(self, text: str, *, special: bool) -> list[int]:
         return self._tokenizer.encode(text, special=special)
 
     def score(self, prompts: Sequence[Sequence[int]]) -> list[Score]:
-        return self._loop.run_until_complete(all_of(map(self.score_one, prompts)))
+        return self.loop.wait_for(all_of(map(self.score_one, prompts)))
 
     def close(self) -> None:
-        """Release the model; a second call does nothing."""
-        if not self._loop.is_closed():
-            self._loop.run_until_complete(self.shutdown())
-            self._loop.close()
+        """Cancel what is in flight and release the model; a second call does nothing."""
+        self.loop.close(self.shutdown)
 
 
 async def all_of(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:

@@ -88,7 +88,7 @@ class Server(AsyncEngine):
         super().__init__()
         with ExitStack() as opened:
             opened.callback(self.close)
-            self.wait_for(self._pool.open())
+            self.loop.wait_for(self._pool.open())
             opened.pop_all()
         places = self._pool.places
         self.version = ", ".join(sorted({place.served.version for place in places}))
@@ -107,7 +107,7 @@ class Server(AsyncEngine):
             return await tokenize(line, served, text, special=special)
 
         try:
-            return self.wait_for(self._pool.ask(work, counted=False))
+            return self.loop.wait_for(self._pool.ask(work, counted=False))
         except Refusal as refusal:
             raise EngineError(
                 f"the server does not make tokens of a text of {len(text):,} characters: {refusal}",

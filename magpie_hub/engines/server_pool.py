@@ -127,7 +127,10 @@ class Pool:
             await asyncio.sleep(pause)
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Stop looking at servers that were set aside, and close every connection."""
+        for revival in self._revivals:
+            revival.cancel()
+        await asyncio.gather(*self._revivals, return_exceptions=True)
         for line in self._lines:
             await line.close()
 

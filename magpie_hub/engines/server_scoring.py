@@ -32,7 +32,7 @@ class ServerScorer(AsyncScorer):
         super().__init__(tokenizer)
         with ExitStack() as opened:
             opened.callback(self.close)
-            self._loop.run_until_complete(self._pool.open())
+            self.loop.wait_for(self._pool.open())
             opened.pop_all()
         served = [place.served for place in self._pool.places]
         self.version = ", ".join(sorted({each.version for each in served}))

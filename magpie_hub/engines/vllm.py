@@ -43,7 +43,7 @@ class Vllm(AsyncEngine):
         check_options(options)
         self._tokenizer = Tokenizer(folder)
         super().__init__()
-        self._client = Client.open(self._loop, folder, options, runner="generate")
+        self._client = Client.open(self.loop.events, folder, options, runner="generate")
         self.version = self._client.version
         self.context_length = self._client.context_length
         # Twice what runs at once: a finished request's place is taken within the same step.
@@ -125,7 +125,7 @@ class VllmScorer(AsyncScorer):
         folder = model_folder(weights)
         check_options(options)
         super().__init__(Tokenizer(folder))
-        self._client = Client.open(self._loop, folder, options, runner="pooling")
+        self._client = Client.open(self.loop.events, folder, options, runner="pooling")
         self.version = self._client.version
         self.context_length = self._client.context_length
 

@@ -1,8 +1,10 @@
 """What an engine with an event loop promises, on one that only sleeps."""
 
 import asyncio
+import gc
 import time
 
+import anyio
 import pytest
 
 from magpie_hub.engines.asynchronous import AsyncEngine, all_of
@@ -75,6 +77,33 @@ def test_close_cancels_what_is_in_flight(ask):
     engine.close()
     engine.close()
     assert engine.ended == ["2", "1", "shutdown"]
+
+
+def test_what_a_library_started_is_cancelled_by_the_library(recwarn):
+    """Closing in the instant in which a connection is begun leaves no work that nobody awaits."""
+    begun = asyncio.Event()
+
+    async def connecting():
+        await begun.wait()
+        async with anyio.create_task_group() as group:
+            group.start_soon(anyio.sleep_forever)
+            await anyio.sleep_forever()
+
+    async def interrupt():
+        raise KeyboardInterrupt
+
+    class Slow(Sleeping):
+        async def shutdown(self):
+            begun.set()
+            await asyncio.sleep(0)
+
+    engine = Slow()
+    engine.loop.start(connecting())
+    with pytest.raises(KeyboardInterrupt):
+        engine.loop.wait_for(interrupt())
+    engine.close()
+    gc.collect()
+    assert [str(each.message) for each in recwarn] == []
 
 
 def test_all_of_ends_with_the_first_fault():

@@ -65,9 +65,9 @@ def test_a_server_is_left_alone_for_as_long_as_it_asks(server, connect, ask):
     server.most_at_once, server.asked[tuple(PROMPT)] = 1, 0
     server.troubles.append(status(429, Retry_After="1"))
     engine.submit(ask(2, PROMPT))
-    engine.wait_for(asyncio.sleep(0.3))
+    engine.loop.wait_for(asyncio.sleep(0.3))
     engine.submit(ask(3, PROMPT))
-    engine.wait_for(asyncio.sleep(0.3))
+    engine.loop.wait_for(asyncio.sleep(0.3))
     assert server.asked[tuple(PROMPT)] == 1
 
 
@@ -180,7 +180,7 @@ def test_close_drops_what_is_in_flight(server, connect, ask):
     engine = connect(server)
     server.always = slow(60)
     engine.submit(ask(1, PROMPT))
-    engine.wait_for(asyncio.sleep(0.2))
+    engine.loop.wait_for(asyncio.sleep(0.2))
     start = time.monotonic()
     engine.close()
     assert time.monotonic() - start < 5
