@@ -26,16 +26,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets.builder import Key
 
-from magpie_hub import curate, records
+from magpie_hub import columns, curate, records
+from magpie_hub.columns import fields
 from magpie_hub.curate import filters
 from magpie_hub.curate.funnel import Funnel, by_reason, funnel
 from magpie_hub.errors import BuildError
 from magpie_hub.records import INSTRUCTIONS, RESPONSES, Unit
 from magpie_hub.shards.files import sha256
-from magpie_hub.shards.folder import RunFolder
+from magpie_hub.shards.folder import IMPORTED, RunFolder
+from magpie_hub.shards.foreign_labels import LABELS
 from magpie_hub.spec.model import Spec
-from magpie_hub.spec.snapshot import model_name
-from magpie_hub.tag import TAGS
+from magpie_hub.tag import own_columns, wanted
 
 
 @dataclass
@@ -66,8 +67,13 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
         """
         self._run = RunFolder(Path(data_dir))
         self._spec = Spec.model_validate(self._run.state()["spec"])
-        # What every row says of its generator: a path of this machine is nobody else's business.
-        self._model = model_name(self._spec)
+        self._tags = wanted(self._spec.tags)
+        self._schema = records.arrow_schema(
+            {
+                field.name: field.type
+                for field in fields(self._spec.kind, own_columns(self._spec.tags))
+            }
+        )
         name = config_name or self._spec.default_config
         given = self._spec.active_configs.get(name)
         if given is None and "filter" not in kwargs:
@@ -110,8 +116,7 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
             yield self._table(unit, mask)
 
     def _info(self) -> datasets.DatasetInfo:
-        schema = records.arrow_schema(records.columns(self._spec.kind))
-        return datasets.DatasetInfo(features=datasets.Features.from_arrow_schema(schema))
+        return datasets.DatasetInfo(features=datasets.Features.from_arrow_schema(self._schema))
 
     def _split_generators(self, dl_manager: object) -> list[datasets.SplitGenerator]:
         # Lists are what datasets deals out to its workers; both have one item a unit.
@@ -127,9 +132,12 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
     def _masks(self) -> list[np.ndarray]:
         masks, steps = self._selection
         if not steps.kept:
+            more = "draw more rows (`instructions: {rows: ...}`)"
+            if self._spec.source is not None:
+                more = "take rows from more files"
             raise BuildError(
                 f"config `{self.config.name}` ends empty: {steps}",
-                hint="draw more rows (`instructions: {rows: ...}`), or change what drops them",
+                hint=f"{more}, or change what drops them",
             )
         return masks
 
@@ -156,17 +164,30 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
     def _rows(self, unit: Unit) -> pa.Table:
         """Return a unit's answered rows with their tags: a zip, since shards keep their order."""
         rows = self._run.answered(unit)
-        for name in self._spec.tags:
-            labels = self._run.tags(TAGS[name].stage, unit, TAGS[name].shard)
-            for column in TAGS[name].columns:
+        for name, tag in self._tags.items():
+            labels = self._run.tags(self._stage(name), unit, tag.shard)
+            for column in tag.columns:
                 rows = rows.append_column(column, labels[column])
+        if self._spec.source is not None:
+            brought = self._run.tags(IMPORTED, unit, {"uuid": "string", **LABELS})
+            for column in LABELS.keys() - set(rows.column_names):
+                rows = rows.append_column(column, brought[column])
         return rows
+
+    def _stage(self, tag: str) -> str:
+        """Return where a tag's shards lie; BuildError where it was never made for these rows."""
+        found = self._run.state()["tags"].get(tag)
+        if found is None:
+            raise BuildError(
+                f"`{self._run.path}` is unfinished: the tag `{tag}` is not made",
+                hint="finish it with `magpie-hub tag SPEC`",
+            )
+        return str(found["stage"])
 
     def _table(self, unit: Unit, mask: np.ndarray) -> pa.Table:
         rows = self._rows(unit).filter(pa.array(mask))
-        model = pa.repeat(self._model, rows.num_rows)
-        rows = rows.append_column("messages", _messages(rows)).append_column("model", model)
-        schema = records.arrow_schema(records.columns(self._spec.kind))
+        rows = rows.append_column("messages", _messages(rows))
+        schema = self._schema
         # A column whose tag the spec leaves out is null: the schema of a kind is one.
         return pa.table(
             {
@@ -178,14 +199,16 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
 
     @property
     def _stages(self) -> list[str]:
-        return [INSTRUCTIONS, RESPONSES, *(TAGS[name].stage for name in self._spec.tags)]
+        return [INSTRUCTIONS, RESPONSES, *map(self._stage, self._tags)]
 
     def _check_finished(self) -> None:
         drawn = self._units[-1].stop if self._units else 0
-        if drawn < self._spec.instructions.rows:
+        imported = self._spec.source is not None
+        rows = 1 if imported else self._spec.instructions.rows
+        if drawn < rows:
+            how = "the rows are not taken in" if imported else f"{drawn} of {rows} rows were begun"
             raise BuildError(
-                f"`{self._run.path}` is unfinished: {drawn} of {self._spec.instructions.rows} rows"
-                " were begun",
+                f"`{self._run.path}` is unfinished: {how}",
                 hint="finish it with `magpie-hub generate SPEC`",
             )
         for stage in self._stages:
@@ -200,8 +223,8 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
 
     def _fingerprint(self, config: str, filter_name: str | None) -> str:
         """Return the hash of all that decides the rows: this code, the config, the shards."""
-        parts = [config, str(filter_name), str(self._spec.tags), self._model, self._spec.kind]
-        code = [Path(__file__), Path(records.__file__), *Path(curate.__path__[0]).glob("*.py")]
+        parts = [config, str(filter_name), str(self._schema)]
+        code = [Path(__file__), Path(columns.__file__), *Path(curate.__path__[0]).glob("*.py")]
         parts += [sha256(path) for path in sorted(code)]
         parts += [
             sha256(self._run.shard(stage, unit)) for stage in self._stages for unit in self._units

@@ -1,17 +1,12 @@
-"""What flows: the records between the stages, the name of a draw, and the one schema per kind.
+"""What flows: the records between the stages, the name of a draw, and the schemas of the shards.
 
-Knows neither files nor models. The columns of a release are data here; the builder's features,
-the Parquet schema and the card's field table all come from them. One row of kind `sft`:
-
-    {"messages": [{"role": "user", "content": "Why is the sky blue?"},
-                  {"role": "assistant", "content": "Because air scatters ..."}],
-     "instruction_length": 20, ..., "uuid": "5e0c...", "model": "org/model", ...}
+Knows neither files nor models. The published columns stand in `columns`.
 """
 
 import uuid
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,86 +52,33 @@ INSTRUCTION_SHARD: dict[str, Type] = {
 RESPONSE_SHARD: dict[str, Type] = {
     "index": "int64",
     "uuid": "string",
+    "model": "string",
+    "instruction_tokens": "int64",
     "response": "string",
     "reasoning": "string",
     "rejection": "string",
     **_COMPLETION,
     "gen_response_configs": RESPONSE_CONFIGS,
 }
+MODEL_TAG_SHARD: dict[str, Type] = {
+    "failure": "string",
+    "raw": "string",
+    "attempts": "int64",
+    "cut": "int64",
+    "prompt_tokens": "int64",
+    "completion_tokens": "int64",
+    "seconds": "float64",
+    "engine": "string",
+    "engine_version": "string",
+}
+"""What the shard of a tag that asks a model holds besides `uuid` and the labels.
+
+failure: why there is no label, with the `raw` text that was written instead; null where there is
+one. attempts: 0 for a row that was not asked, being dropped already. cut: characters of the row
+that the model was not shown. The numbers are the sums over all attempts.
+"""
 SHARDS = {INSTRUCTIONS: INSTRUCTION_SHARD, RESPONSES: RESPONSE_SHARD}
 """The columns of the shards of each stage that asks a model."""
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A published column. upstream: its name in the Magpie-Align datasets, "" if they lack it."""
-
-    name: str
-    type: Type
-    group: Literal["text", "tag", "provenance"]
-    meaning: str
-    upstream: str = ""
-
-
-SFT = (
-    Field(
-        "messages",
-        MESSAGES,
-        "text",
-        "The conversation: the instruction as user, the response as assistant.",
-        "conversations (from/value)",
-    ),
-    Field(
-        "instruction_length",
-        "int64",
-        "tag",
-        "Characters of the instruction.",
-        "instruction_length",
-    ),
-    Field("response_length", "int64", "tag", "Characters of the response.", "response_length"),
-    Field(
-        "response_tokens",
-        "int64",
-        "tag",
-        "Tokens that the generator wrote, its reasoning included.",
-    ),
-    Field(
-        "finish_reason",
-        "string",
-        "tag",
-        "stop where the response ended by itself, length where it was cut at its limit.",
-    ),
-    Field(
-        "language",
-        "string",
-        "tag",
-        "Language of the instruction, upper-case ISO 639-1 (639-3 where that has none).",
-        "language",
-    ),
-    Field("uuid", "string", "provenance", "Names the draw; the same for a repeated run.", "uuid"),
-    Field("model", "string", "provenance", "The generator.", "model"),
-    Field(
-        "gen_input_configs",
-        INPUT_CONFIGS,
-        "provenance",
-        "How the instruction was drawn: prefix, sampling, seed, engine, revision.",
-        "gen_input_configs",
-    ),
-    Field(
-        "gen_response_configs",
-        RESPONSE_CONFIGS,
-        "provenance",
-        "How the response was drawn.",
-        "gen_response_configs",
-    ),
-)
-REASONING = Field(
-    "reasoning",
-    "string",
-    "text",
-    "What the model thought before it responded; null where it did not.",
-)
-KINDS = {"sft": SFT, "sft-reasoning": (SFT[0], REASONING, *SFT[1:])}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,39 +96,42 @@ class Instruction:
 
     rejection: the reason why it is not, or None. duplicate_of: the index of the earlier
     instruction with the same normal form, where the reason is that one. error: what the engine
-    said, where it failed the request.
+    said, where it failed the request. What concerns the model is None in rows that others made.
     """
 
     index: int
     instruction: str
     rejection: str | None
     duplicate_of: int | None
-    finish_reason: str
-    prompt_tokens: int
-    completion_tokens: int
-    seconds: float
+    finish_reason: str | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    seconds: float | None
     error: str | None
-    gen_input_configs: dict[str, object]
+    gen_input_configs: dict[str, object] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
     """The answer to a kept instruction; `rejection` as for an instruction.
 
+    model: what wrote it, as rows name it. instruction_tokens: of the generator's tokenizer.
     reasoning: what a thinking model wrote before it answered.
     """
 
     index: int
     uuid: str
+    model: str | None
+    instruction_tokens: int | None
     response: str
     reasoning: str | None
     rejection: str | None
-    finish_reason: str
-    prompt_tokens: int
-    completion_tokens: int
-    seconds: float
+    finish_reason: str | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    seconds: float | None
     error: str | None
-    gen_response_configs: dict[str, object]
+    gen_response_configs: dict[str, object] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,20 +167,6 @@ def arrow_schema(columns: dict[str, Type]) -> "pa.Schema":
     import pyarrow as pa
 
     return pa.schema([(name, _arrow_type(type_)) for name, type_ in columns.items()])
-
-
-def columns(kind: str) -> dict[str, Type]:
-    """Return the published columns of a kind, in order: text, tags, provenance."""
-    return {field.name: field.type for field in KINDS[kind]}
-
-
-def type_name(type_: Type) -> str:
-    """Return a type as the card's field table shows it, such as `list<struct<role, content>>`."""
-    if isinstance(type_, str):
-        return type_
-    if isinstance(type_, list):
-        return f"list<{type_name(type_[0])}>"
-    return f"struct<{', '.join(type_)}>"
 
 
 def _arrow_type(type_: Type) -> "pa.DataType":

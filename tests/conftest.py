@@ -11,6 +11,11 @@ import tempfile
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# A test is not about time: a busy machine is no fault.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
 
 HF_HOME = tempfile.mkdtemp(prefix="magpie-hub-tests-")
 atexit.register(shutil.rmtree, HF_HOME, ignore_errors=True)

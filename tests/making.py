@@ -5,8 +5,9 @@ from typing import Any
 
 import yaml
 
-from magpie_hub.run.generation import generate
-from magpie_hub.run.tagging import tag
+from magpie_hub.run.graph import FIRST_ROUND, Stage
+from magpie_hub.run.opened import Models
+from magpie_hub.run.reporting import Report, Warn
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.spec.load import load
 from magpie_hub.spec.model import Spec
@@ -30,10 +31,18 @@ def finished_run(folder: Path, rows: int = 60, **changes: Any) -> tuple[Spec, Ru
     spec = load(str(spec_file(folder, rows, **changes)))
     run = RunFolder(folder / "run")
     with run.lock():
-        generate(spec, run, quiet, print)
-        tag(spec, run, quiet, print)
+        for stage in FIRST_ROUND:
+            carry_out(stage, spec, run)
     return spec, run
 
 
-def quiet(stage: str, done: int, total: int, tokens: int) -> None:
+def quiet(stage: str, done: int, total: int, tokens: int, failed: int = 0) -> None:
     """Take a report of progress and say nothing."""
+
+
+def carry_out(
+    stage: Stage, spec: Spec, run: RunFolder, report: Report = quiet, warn: Warn = print
+) -> None:
+    """Bring a run through one stage, with models that are open for that long."""
+    with Models() as models:
+        stage(spec, run, report, warn, models)

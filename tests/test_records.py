@@ -7,15 +7,11 @@ import pytest
 
 from magpie_hub.records import (
     INSTRUCTION_SHARD,
-    KINDS,
     RESPONSE_SHARD,
-    SFT,
     Draw,
     Instruction,
     Response,
     arrow_schema,
-    columns,
-    type_name,
 )
 
 DRAW = Draw(repo="org/x", model="org/m", revision="abc", seed=0)
@@ -61,19 +57,8 @@ def test_records_are_the_rows_of_their_shards(record: type, shard: dict[str, obj
     assert [field.name for field in fields(record)] == list(shard)
 
 
-def test_published_columns() -> None:
-    """Every published column has a meaning and one place: text, then tags, then provenance."""
-    assert list(KINDS) == ["sft", "sft-reasoning"]
-    assert list(columns("sft-reasoning"))[:2] == ["messages", "reasoning"]
-    assert list(columns("sft")) == [field.name for field in SFT]
-    assert len(columns("sft")) == len(SFT)
-    order = ["text", "tag", "provenance"]
-    assert [field.group for field in SFT] == sorted((f.group for f in SFT), key=order.index)
-    assert all(field.meaning.endswith(".") for field in SFT)
-
-
 def test_types_as_data() -> None:
-    """A name is a primitive, a map a struct, a list of one a list; shown as a card shows them."""
+    """A name is a primitive, a map a struct, a list of one a list."""
     given = {"a": "int64", "b": {"c": "string", "d": "float64"}, "e": [{"f": "string"}]}
 
     assert arrow_schema(given) == pa.schema(
@@ -83,8 +68,3 @@ def test_types_as_data() -> None:
             "e": pa.list_(pa.struct({"f": pa.string()})),
         }
     )
-    assert [type_name(type_) for type_ in given.values()] == [
-        "int64",
-        "struct<c, d>",
-        "list<struct<f>>",
-    ]

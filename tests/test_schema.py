@@ -11,10 +11,11 @@ from huggingface_hub import DatasetCard
 
 from builders.magpie import Magpie
 from magpie_hub import records
+from magpie_hub.columns import SFT, type_name
 from magpie_hub.run.building import build
 from tests.making import finished_run, quiet
 
-COLUMNS = records.columns("sft")
+COLUMNS = {field.name: field.type for field in SFT}
 SCHEMA = records.arrow_schema(COLUMNS)
 
 
@@ -28,7 +29,7 @@ def release(tmp_path_factory):
 
 
 def test_builder(release):
-    """The builder's features are the records' columns."""
+    """The builder's features are the columns as data."""
     for config in ("raw", "filtered"):
         features = Magpie(config_name=config, data_dir=release[0].path).info.features
         assert features.arrow_schema.remove_metadata() == SCHEMA
@@ -62,7 +63,7 @@ def test_card_table(release):
     cells = [line.strip("|").split(" | ") for line in lines if line.startswith("| `")]
 
     assert [[cell.strip(" `") for cell in line[:2]] for line in cells] == [
-        [name, records.type_name(type_)] for name, type_ in COLUMNS.items()
+        [name, type_name(type_)] for name, type_ in COLUMNS.items()
     ]
     assert all(line[2].strip() for line in cells)
 

@@ -15,10 +15,11 @@ import jinja2
 import yaml
 from markupsafe import Markup
 
-from magpie_hub import __version__, bundled, records
+from magpie_hub import __version__, bundled, columns
 from magpie_hub.card.facts import ConfigFacts
 from magpie_hub.curate.funnel import Funnel
 from magpie_hub.errors import CardError
+from magpie_hub.records import Type
 
 TEMPLATE = "dataset.md.jinja"
 _MARKUP = re.compile(r"([\\`*_{}\[\]#+!|~$])")
@@ -37,23 +38,29 @@ _SIZES = (
 class ConfigCard:
     """What the card says of one config: its name, filter, funnel, and what was measured of it.
 
-    kind: of its rows, as `records` knows it.
+    fields: the columns of its rows.
     """
 
     name: str
-    kind: str
+    fields: tuple[columns.Field, ...]
     default: bool
     filter: str | None
     funnel: Funnel
     facts: ConfigFacts
 
 
-def render(spec: Mapping[str, Any], pins: Mapping[str, Any], configs: Sequence[ConfigCard]) -> str:
+def render(
+    spec: Mapping[str, Any],
+    pins: Mapping[str, Any],
+    configs: Sequence[ConfigCard],
+    tags: Mapping[str, Mapping[str, Any]],
+) -> str:
     """Return the card as text.
 
-    spec: the public snapshot. pins: what was resolved of the generator, and the
-    engine's `context_length`. Raises CardError, which
-    names the template's line, where a template asks for something that was not measured.
+    spec: the public snapshot. pins: what was resolved of the generator, and the engine's
+    `context_length`; of a source its checksums. tags: of each that a model makes, which model and
+    how often it failed. Raises CardError, which names the template's line, where a template asks
+    for something that was not measured.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(bundled.cards()),
@@ -65,7 +72,7 @@ def render(spec: Mapping[str, Any], pins: Mapping[str, Any], configs: Sequence[C
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"code": code, "fence": fence, "type_name": records.type_name}
+    environment.filters |= {"code": code, "fence": fence, "type_name": columns.type_name}
     default = next(config for config in configs if config.default)
     try:
         page = environment.get_template(TEMPLATE).render(
@@ -74,7 +81,7 @@ def render(spec: Mapping[str, Any], pins: Mapping[str, Any], configs: Sequence[C
             pins=pins,
             configs=configs,
             default=default,
-            fields=records.KINDS[default.kind],
+            tags=tags,
             version=__version__,
         )
     except jinja2.TemplateError as error:
@@ -97,7 +104,7 @@ def front_matter(spec: Mapping[str, Any], configs: Sequence[ConfigCard]) -> dict
         "task_categories": ["text-generation"],
         "annotations_creators": ["machine-generated"],
         "language_creators": ["machine-generated"],
-        "source_datasets": ["original"],
+        "source_datasets": _sources(spec),
         "tags": ["synthetic", "magpie", "sft"],
         "configs": [
             {
@@ -110,7 +117,7 @@ def front_matter(spec: Mapping[str, Any], configs: Sequence[ConfigCard]) -> dict
         "dataset_info": [
             {
                 "config_name": config.name,
-                "features": _features(records.columns(config.kind)),
+                "features": _features({field.name: field.type for field in config.fields}),
                 "splits": [
                     {
                         "name": "train",
@@ -171,23 +178,31 @@ def _place(error: jinja2.TemplateError) -> str:
     return place
 
 
+def _sources(spec: Mapping[str, Any]) -> list[str]:
+    """Return what the rows come from, as the Hub's metadata says it."""
+    if "source" not in spec:
+        return ["original"]
+    dataset = spec["source"]["dataset"]
+    return [dataset] if dataset and "/" in dataset else ["extended"]
+
+
 def _languages(configs: Sequence[ConfigCard]) -> list[str]:
     """Return the languages (ISO 639-1) of at least one in a hundred rows of any config."""
     found = {
         language.lower()
         for config in configs
-        for language, rows in config.facts.counts["language"].items()
+        for language, rows in config.facts.counts.get("language", {}).items()
         if rows * 100 >= config.facts.rows and len(language) == 2
     }
     return sorted(found)
 
 
-def _features(columns: Mapping[str, records.Type]) -> list[dict[str, Any]]:
+def _features(types: Mapping[str, Type]) -> list[dict[str, Any]]:
     """Return columns as `dataset_info` writes them in YAML."""
-    return [{"name": name, **_feature(type_)} for name, type_ in columns.items()]
+    return [{"name": name, **_feature(type_)} for name, type_ in types.items()]
 
 
-def _feature(type_: records.Type) -> dict[str, Any]:
+def _feature(type_: Type) -> dict[str, Any]:
     if isinstance(type_, str):
         return {"dtype": type_}
     if isinstance(type_, dict):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from magpie_hub.cli.make import run_folder, run_option, spec_argument
+from magpie_hub.cli.make import run_folder, run_option, spec_argument, tag_lines
 from magpie_hub.cli.messages import Progress, duration, interruptible, say, warn
 from magpie_hub.errors import Interrupted
 
@@ -79,35 +79,38 @@ def preview(spec: str, rows: int) -> None:
 @click.option("--rows", default=0, type=click.IntRange(0), help="Show so many answered rows.")
 @json_option
 def status(spec_or_run: str, run_dir: Path | None, rows: int, as_json: bool) -> None:
-    """Show what a run holds so far: progress, reasons for drops, pace, some rows."""
+    """Show what a run holds so far: progress, reasons for drops, failed labels, pace, rows."""
     from magpie_hub.shards.folder import RunFolder
-    from magpie_hub.shards.progress import progress
+    from magpie_hub.shards.progress import progress, tags
     from magpie_hub.spec.load import load
 
     folder = RunFolder(Path(spec_or_run))
     if not folder.started:
         folder = RunFolder(run_folder(load(spec_or_run).name, run_dir))
-    stages = progress(folder)
+    stages, labelled = progress(folder), tags(folder)
     if as_json:
-        click.echo(json.dumps({name: asdict(stage) for name, stage in stages.items()}, indent=2))
+        shown: dict[str, Any] = {name: asdict(stage) for name, stage in stages.items()}
+        shown["tags"] = {name: asdict(tag) for name, tag in labelled.items()}
+        click.echo(json.dumps(shown, indent=2))
         return
-    click.echo("\n".join(_stage_lines(stages)))
+    click.echo("\n".join([*_stage_lines(stages), *tag_lines(labelled)]))
     for row in _answered(folder, rows):
         _show_row(row)
 
 
 def _show_preview(spec: "Spec", folder: "RunFolder") -> None:
     """Print a preview's rows and drops, and what the whole spec would take at its pace."""
-    from magpie_hub.shards.progress import progress, seconds_for
+    from magpie_hub.shards.progress import progress, seconds_for, tags
 
     stages = progress(folder)
     for row in _answered(folder, stages["responses"].rows):
         _show_row(row)
-    click.echo("\n".join(_stage_lines(stages)))
+    click.echo("\n".join([*_stage_lines(stages), *tag_lines(tags(folder))]))
     _show_funnels(folder)
-    wanted = spec.instructions.rows
-    seconds = seconds_for(stages, wanted)
-    click.echo(f"{wanted:,} draws would take about {duration(seconds)} on this engine")
+    if spec.generator is not None:
+        wanted = spec.instructions.rows
+        seconds = seconds_for(stages, wanted)
+        click.echo(f"{wanted:,} draws would take about {duration(seconds)} on this engine")
 
 
 def _show_funnels(folder: "RunFolder") -> None:
@@ -131,7 +134,8 @@ def _stage_lines(stages: "dict[str, Stage]") -> list[str]:
     kept = stages["responses"].of
     judged = kept + sum(stages["instructions"].rejected.values())
     share = f"{kept / judged:.0%} of {judged:,} instructions are kept" if judged else "none judged"
-    lines.append(f"{share}; {rate(stages):,.0f} tokens/s")
+    pace = rate(stages)
+    lines.append(f"{share}; {pace:,.0f} tokens/s" if pace else share)
     return lines
 
 

@@ -10,6 +10,8 @@ from magpie_hub.errors import SpecError
 
 if TYPE_CHECKING:
     from magpie_hub.run.graph import Stage
+    from magpie_hub.shards.folder import RunFolder
+    from magpie_hub.shards.progress import Labelled
 
 spec_argument = click.argument("spec")
 run_option = click.option(
@@ -48,10 +50,10 @@ def init(file: Path, preset: str | None, model: str | None) -> None:
 @spec_argument
 @run_option
 def generate(spec: str, run_dir: Path | None) -> None:
-    """Draw instructions and answer them: the stage that asks the model."""
-    from magpie_hub.run.generation import generate as stage
+    """Draw instructions and answer them, or take in the rows of a `source`."""
+    from magpie_hub.run.graph import rows
 
-    _carry_out(spec, run_dir, stage)
+    _carry_out(spec, run_dir, rows)
 
 
 @click.command()
@@ -60,8 +62,13 @@ def generate(spec: str, run_dir: Path | None) -> None:
 def tag(spec: str, run_dir: Path | None) -> None:
     """Label the answered rows of a run."""
     from magpie_hub.run.tagging import tag as stage
+    from magpie_hub.shards.progress import tags
+    from magpie_hub.spec.load import load
 
+    name = load(spec).name
     _carry_out(spec, run_dir, stage, begun=True)
+    for line in tag_lines(tags(_folder(name, run_dir))):
+        click.echo(line)
 
 
 @click.command()
@@ -80,13 +87,31 @@ def build(spec: str, run_dir: Path | None) -> None:
 
 
 def _carry_out(spec: str, run_dir: Path | None, stage: "Stage", *, begun: bool = False) -> object:
-    from magpie_hub.shards.folder import RunFolder
+    from magpie_hub.run.opened import Models
     from magpie_hub.spec.load import load
 
     loaded = load(spec)
-    folder = RunFolder(run_folder(loaded.name, run_dir))
+    folder = _folder(loaded.name, run_dir)
     if begun:
         # Before the lock makes a folder where there is no run.
         folder.state()
-    with interruptible(), folder.lock(), Progress() as progress:
-        return stage(loaded, folder, progress.report, warn)
+    with interruptible(), folder.lock(), Progress() as progress, Models() as models:
+        return stage(loaded, folder, progress.report, warn, models)
+
+
+def _folder(spec_name: str, run_dir: Path | None) -> "RunFolder":
+    from magpie_hub.shards.folder import RunFolder
+
+    return RunFolder(run_folder(spec_name, run_dir))
+
+
+def tag_lines(tags: "dict[str, Labelled]") -> list[str]:
+    """Return for each tag that a model makes how often it failed, as lines for a terminal."""
+    lines = []
+    for name, tag in tags.items():
+        share = f"{tag.failures / tag.rows:.1%}" if tag.rows else "none"
+        lines.append(f"{name:<18}{tag.rows:>9,} rows by {tag.model}, {share} without a label")
+        lines += [f"  {rows:,} failed: {reason}" for reason, rows in tag.failed.items()]
+        lines += [f"  {tag.retried:,} asked more than once"] if tag.retried else []
+        lines += [f"  {tag.cut:,} shown without their middle"] if tag.cut else []
+    return lines

@@ -111,19 +111,23 @@ class Progress:
             from rich.progress import Progress as Bars
 
             self._rich = Bars(
-                TextColumn("{task.description:<14}"),
+                TextColumn("{task.description:<20}"),
                 BarColumn(),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[pace]}"),
                 console=Console(stderr=True),
             )
 
-    def report(self, stage: str, done: int, total: int, tokens: int) -> None:
-        """Take in that `done` of `total` are made, with so many tokens since the start."""
+    def report(self, stage: str, done: int, total: int, tokens: int, failed: int = 0) -> None:
+        """Take in that `done` of `total` are made, with so many tokens since the start.
+
+        failed: how many of those that are done have no result.
+        """
         now = time.monotonic()
         # What was there at the start says nothing of the pace.
         began, first = self._began.setdefault(stage, (now, done))
         pace = _pace(now - began, done - first, total - done, tokens)
+        pace = ", ".join(filter(None, [f"{failed:,} failed" if failed else "", pace]))
         if self._rich is not None:
             if stage not in self._bars:
                 self._bars[stage] = self._rich.add_task(stage, total=total, pace=pace)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from magpie_hub.cli.make import run_folder, run_option, spec_argument
+from magpie_hub.cli.make import run_folder, run_option, spec_argument, tag_lines
 from magpie_hub.cli.messages import Progress, interruptible, warn
 from magpie_hub.errors import TargetError
 
@@ -25,7 +25,7 @@ def release(spec: str, run_dir: Path | None, target: Path) -> None:
     from magpie_hub.hub import SMOLLM2
     from magpie_hub.run import graph
     from magpie_hub.shards.folder import RunFolder
-    from magpie_hub.shards.progress import progress, rate
+    from magpie_hub.shards.progress import progress, rate, tags
     from magpie_hub.spec.load import load
 
     if str(target) == "hub":
@@ -40,11 +40,14 @@ def release(spec: str, run_dir: Path | None, target: Path) -> None:
     for name, funnel in released.built.funnels.items():
         click.echo("\n".join([f"{name}: {funnel.kept:,} rows", *funnel.lines(), ""]))
     default = loaded.default_config
-    click.echo(f"{rate(progress(folder)):,.0f} tokens/s while the model worked")
+    for line in tag_lines(tags(folder)):
+        click.echo(line)
+    if loaded.generator is not None:
+        click.echo(f"{rate(progress(folder)):,.0f} tokens/s while the model worked")
     click.echo(f"card:  {released.place / 'README.md'}")
     place = released.place if released.place.is_absolute() else f"./{released.place}"
     click.echo(f'load:  load_dataset("{place}", "{default}")')
     click.echo(f"{'done' if released.changed else 'nothing changed'}: not published")
-    if loaded.generator.model == SMOLLM2:
+    if loaded.generator is not None and loaded.generator.model == SMOLLM2:
         click.echo("\nA model of 135M parameters is a toy: its rows show the way, not the quality.")
         click.echo("For a real one: magpie-hub init my.yaml --model ID")

@@ -13,13 +13,16 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-Operator = Literal["==", ">=", "<="]
-_COMPUTE = {"==": "equal", ">=": "greater_equal", "<=": "less_equal"}
+Operator = Literal["==", ">=", "<=", "has at most"]
+_COMPUTE = {"==": "equal", ">=": "greater_equal", "<=": "less_equal", "has at most": "less_equal"}
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Keeps the rows whose column compares so with the value; a missing value is not kept."""
+    """Keeps the rows whose column compares so with the value; a missing value is not kept.
+
+    "has at most" compares the number of items in a list.
+    """
 
     column: str
     operator: Operator
@@ -37,6 +40,8 @@ FILTERS: dict[str, tuple[Rule, ...]] = {
         Rule("instruction_length", ">=", 16),
         Rule("response_length", ">=", 32),
     ),
+    # Nothing in the conversation has the form of personal data.
+    "no-personal-data": (Rule("personal_data", "has at most", 0),),
 }
 
 
@@ -54,6 +59,9 @@ def keep(rule: Rule, table: "pa.Table", *, filter_name: str) -> "np.ndarray":
             " tag of the spec makes",
             hint="add the tag that makes it to `tags:` and run `magpie-hub tag SPEC`",
         )
-    passed = pc.call_function(_COMPUTE[rule.operator], [table[rule.column], pa.scalar(rule.value)])
+    column = table[rule.column]
+    if rule.operator == "has at most":
+        column = pc.list_value_length(column)
+    passed = pc.call_function(_COMPUTE[rule.operator], [column, pa.scalar(rule.value)])
     kept: np.ndarray = pc.fill_null(passed, False).to_numpy()
     return kept

@@ -30,12 +30,12 @@ def read_options(kind: type[T], engine: str, options: Mapping[str, object]) -> T
     option that has no default.
     """
     known = {option.name: option for option in fields(kind)}  # type: ignore[arg-type]
+    expected = f"one of `{'`, `'.join(known)}`" if known else "none"
     for name, value in options.items():
         if name not in known:
             raise EngineError(
-                f"the engine `{engine}` has no option `{name}`,"
-                f" expected one of `{'`, `'.join(known)}`",
-                hint=nearest(name, known),
+                f"`{engine}` has no option `{name}`, expected {expected}",
+                hint=nearest(name, known) if known else f"remove `{name}`",
             )
         if not _fits(value, known[name]):
             raise EngineError(

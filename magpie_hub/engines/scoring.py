@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from magpie_hub.engines.base import Weights
 from magpie_hub.engines.options import bounded, nearest, read_options
 from magpie_hub.engines.tokens import Tokenizer, model_folder
 from magpie_hub.errors import EngineError
@@ -41,10 +42,35 @@ class Scorer(ABC):
 
     name: ClassVar[str]
     """The backend's name in a spec."""
+    weights: ClassVar[Weights] = "folder"
+    """What the caller has to find for it."""
+    chat_template: ClassVar[str | None] = None
+    """None: a model that scores has its own, or none."""
     version: str
     """The version of the library that runs the model."""
     context_length: int
     """The most tokens that a text may have."""
+
+    @abstractmethod
+    def __init__(self, weights: Path, options: Mapping[str, object]) -> None:
+        """Open the model; raises EngineError when it cannot be."""
+
+    @classmethod
+    @abstractmethod
+    def check_options(cls, options: Mapping[str, object]) -> None:
+        """Raise EngineError for an option that is unknown or has a wrong value."""
+
+    @classmethod
+    def check_library(
+        cls, options: Mapping[str, object], architectures: Sequence[str]
+    ) -> Iterator[EngineError]:
+        """Yield what the installed library has against the options, or against a model."""
+        yield from ()
+
+    @classmethod
+    def context_limit(cls, options: Mapping[str, object]) -> int | None:
+        """Return to how many tokens of context the options limit a model; None for its own."""
+        return None
 
     @abstractmethod
     def encode(self, text: str, *, special: bool) -> list[int]:
@@ -68,11 +94,10 @@ class Scorer(ABC):
         self.close()
 
 
-def open_scorer(name: str, weights: Path, options: Mapping[str, object]) -> Scorer:
-    """Open a model for scoring; close it with `with` or `close()`.
+def scorer_class(name: str) -> type[Scorer]:
+    """Return the class behind a scorer's name, without importing the library that it runs on.
 
-    weights: the model's folder, as transformers saves it. options: as a spec wrote them.
-    Raises EngineError: unknown name or option, library not installed, not a model that scores.
+    Raises EngineError for an unknown name.
     """
     if name not in SCORERS:
         raise EngineError(
@@ -80,8 +105,17 @@ def open_scorer(name: str, weights: Path, options: Mapping[str, object]) -> Scor
             hint=nearest(name, SCORERS),
         )
     module, _, attribute = SCORERS[name].partition(":")
-    scorer: Scorer = getattr(import_module(module), attribute)(weights, options)
-    return scorer
+    found: type[Scorer] = getattr(import_module(module), attribute)
+    return found
+
+
+def open_scorer(name: str, weights: Path, options: Mapping[str, object]) -> Scorer:
+    """Open a model for scoring; close it with `with` or `close()`.
+
+    weights: the model's folder, as transformers saves it. options: as a spec wrote them.
+    Raises EngineError: unknown name or option, library not installed, not a model that scores.
+    """
+    return scorer_class(name)(weights, options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +142,10 @@ class TransformersScorer(Scorer):
         self._model, self.version = _load(weights, given)
         self._batch_tokens = given.batch_tokens
         self.context_length = _context_length(self._model)
+
+    @classmethod
+    def check_options(cls, options: Mapping[str, object]) -> None:
+        read_options(Options, cls.name, options)
 
     def encode(self, text: str, *, special: bool) -> list[int]:
         return self._tokenizer.encode(text, special=special)

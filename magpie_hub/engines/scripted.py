@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from magpie_hub.engines import scripted_words as words
 from magpie_hub.engines.base import Completion, Engine, FinishReason, Request
@@ -49,7 +50,8 @@ class Options:
     duplicates, empty, cut, loops, leaks, colons: the share of instructions that repeat a
     popular one, are empty, end at the token limit, repeat one phrase, hold a control token's
     name, end in a colon. Answers are only ever empty or cut. thoughts: the share of answers that
-    begin with reasoning.
+    begin with reasoning. garbled: the share of answers asked for as JSON that are none, or not of
+    the form that was asked for.
     capacity: requests in flight. latency: real seconds slept for each completion.
     tokens_per_second: the virtual speed. shuffle: completions come back in another order than
     requests went in. transcript: a file that gets one JSON line for each request.
@@ -62,6 +64,7 @@ class Options:
     leaks: float = bounded(0.03, 0, 1)
     colons: float = bounded(0.03, 0, 1)
     thoughts: float = bounded(0.0, 0, 1)
+    garbled: float = bounded(0.0, 0, 1)
     capacity: int = bounded(32, 1)
     latency: float = bounded(0.0, 0)
     tokens_per_second: float = bounded(1000.0, 1)
@@ -139,7 +142,7 @@ def _write(request: Request, options: Options) -> tuple[str, FinishReason]:
     prompt = _decode(request.prompt)
     draw = Random(f"{request.seed} {prompt}")
     if request.json_schema is not None:
-        return json.dumps(words.instance(json.loads(request.json_schema), draw)), "stop"
+        return _judge(json.loads(request.json_schema), draw, options)
     fault = _fault(draw.random(), options)
     before = prompt.removesuffix("<|im_start|>assistant\n")
     if before == prompt:
@@ -150,6 +153,22 @@ def _write(request: Request, options: Options) -> tuple[str, FinishReason]:
     if options.thoughts and draw.random() < options.thoughts:
         text = words.thought(question) + text
     return text, reason
+
+
+def _judge(schema: dict[str, Any], draw: Random, options: Options) -> tuple[str, FinishReason]:
+    """Return an answer in JSON, or what judges write instead of one."""
+    found = words.instance(schema, draw)
+    text = json.dumps(found)
+    if draw.random() >= options.garbled:
+        return text, "stop"
+    spoilt: tuple[tuple[str, FinishReason], ...] = (
+        (text[: len(text) // 2], "length"),
+        ("I would rather talk about the sea.", "stop"),
+        (json.dumps({"answer": found}), "stop"),
+        (text[:-1] + ', "mood": "good"}', "stop"),
+        ("", "stop"),
+    )
+    return spoilt[int(draw.random() * len(spoilt))]
 
 
 def _fault(drawn: float, options: Options) -> str | None:

@@ -15,7 +15,7 @@ from magpie_hub.engines.scoring import Score
 from magpie_hub.engines.server import Options
 from magpie_hub.engines.server_calls import Line, Refusal, part
 from magpie_hub.engines.server_dialects import Served, identify, reference_ids
-from magpie_hub.engines.tokens import Tokenizer, model_folder
+from magpie_hub.engines.tokens import Tokenizer
 from magpie_hub.errors import EngineError
 
 
@@ -23,10 +23,11 @@ class ServerScorer(AsyncScorer):
     """A classification or reward model on servers that are not ours."""
 
     name = "server"
+    weights = "tokenizer"
 
     def __init__(self, weights: Path, options: Mapping[str, object]) -> None:
         given = read_options(Options, self.name, options)
-        tokenizer = Tokenizer(model_folder(weights))
+        tokenizer = Tokenizer(weights)
         encode = partial(tokenizer.encode, special=False)
         self._pool = given.pool(partial(_look, model=given.model, encode=encode))
         super().__init__(tokenizer)
@@ -37,6 +38,10 @@ class ServerScorer(AsyncScorer):
         served = [place.served for place in self._pool.places]
         self.version = ", ".join(sorted({each.version for each in served}))
         self.context_length = min(each.context_length for each in served)
+
+    @classmethod
+    def check_options(cls, options: Mapping[str, object]) -> None:
+        read_options(Options, cls.name, options)
 
     async def shutdown(self) -> None:
         await self._pool.close()

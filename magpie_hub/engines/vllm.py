@@ -129,6 +129,20 @@ class VllmScorer(AsyncScorer):
         self.version = self._client.version
         self.context_length = self._client.context_length
 
+    @classmethod
+    def check_options(cls, options: Mapping[str, object]) -> None:
+        check_options(options)
+
+    @classmethod
+    def check_library(
+        cls, options: Mapping[str, object], architectures: Sequence[str]
+    ) -> Iterator[EngineError]:
+        return Vllm.check_library(options, architectures)
+
+    @classmethod
+    def context_limit(cls, options: Mapping[str, object]) -> int | None:
+        return Vllm.context_limit(options)
+
     async def shutdown(self) -> None:
         await self._client.stop()
 

@@ -51,6 +51,8 @@ class Responses:
         return Response(
             index=index,
             uuid=self.draw.uuid(index),
+            model=self.draw.model,
+            instruction_tokens=self._instruction_tokens(completion),
             response=text,
             reasoning=tidy(thought or "") or None,
             rejection=self._fault(completion, thought, text),
@@ -67,6 +69,11 @@ class Responses:
             return "unfinished-reasoning"
         # Of what is published the reasoning may be part.
         return response_fault(completion, f"{thought or ''}{text}" if text else "", self.controls)
+
+    def _instruction_tokens(self, completion: Completion) -> int | None:
+        if completion.finish_reason == "error":
+            return None
+        return completion.prompt_tokens - len(self.before) - len(self.after)
 
     def _seed(self, index: int) -> int:
         return self.draw.seed_of(index, RESPONSES)

@@ -4,33 +4,49 @@ Reads and writes run.json, and looks which units were begun; knows neither what 
 the order of stages.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from magpie_hub import __version__
+from magpie_hub.columns import KINDS
 from magpie_hub.curate.filters import FILTERS
 from magpie_hub.engines import engine_class
-from magpie_hub.errors import EngineError, RunError
-from magpie_hub.records import INSTRUCTIONS
-from magpie_hub.run.pins import Pins, resolve
+from magpie_hub.engines.options import nearest
+from magpie_hub.errors import MagpieError, RunError
+from magpie_hub.records import INSTRUCTIONS, MODEL_TAG_SHARD
+from magpie_hub.run.judges import adapter_of, check_options, makers, need, pin
+from magpie_hub.run.labels import known
+from magpie_hub.run.models import Model, of_generator
+from magpie_hub.run.models import check as look
+from magpie_hub.run.pins import resolve
+from magpie_hub.run.reporting import Warn
 from magpie_hub.shards.folder import RunFolder, units
+from magpie_hub.shards.foreign_labels import LABELS
+from magpie_hub.shards.foreign_rows import MAPPED
 from magpie_hub.spec.model import Spec
 from magpie_hub.spec.snapshot import fingerprint, population, public, snapshot
-from magpie_hub.tag import TAGS
+from magpie_hub.tag import TAGS, wanted
+from magpie_hub.tag.embedders import check_embedder
+from magpie_hub.tag.judge import check_prompt
+from magpie_hub.tag.safety import check as check_adapter
+from magpie_hub.tag.schemas import check as check_schema
 
-Warn = Callable[[str], None]
 UNIT_ROWS = 1000
 """Rows of a unit; a run keeps the number that it began with."""
 
 
 def check(spec: Spec) -> None:
     """Raise SpecError for a name in the spec that no room of the house knows."""
-    engine = spec.generator.engine
-    try:
-        engine_class(engine.name).check_options(engine.options)
-    except EngineError as error:
-        raise spec.fault("generator.engine", error.message, hint=error.hint) from error
+    if spec.generator is not None:
+        engine = spec.generator.engine
+        with _placed(spec, "generator.engine"):
+            engine_class(engine.name).check_options(engine.options)
+    if spec.source is not None:
+        _check_columns(spec, spec.source.columns)
+    _check_tags(spec)
+    tags = wanted(spec.tags)
     for name, config in spec.active_configs.items():
         if config.filter is not None and config.filter not in FILTERS:
             raise spec.fault(
@@ -40,7 +56,9 @@ def check(spec: Spec) -> None:
             )
         for rule in FILTERS[config.filter] if config.filter else ():
             for tag in TAGS.values():
-                if rule.column in tag.columns and tag.name not in spec.tags:
+                # Rows that others made may bring the labels of theirs.
+                brought = spec.source is not None and rule.column in LABELS
+                if rule.column in tag.columns and tag.name not in tags and not brought:
                     raise spec.fault(
                         f"configs.{name}.filter",
                         f"the filter `{config.filter}` has the rule `{rule}`, whose column comes"
@@ -49,23 +67,103 @@ def check(spec: Spec) -> None:
                     )
 
 
-def begin(spec: Spec, folder: RunFolder, warn: Warn, *, draws: bool = False) -> Pins:
-    """Write down what the spec asks of the run, and return the run's pins.
+@contextmanager
+def _placed(spec: Spec, place: str) -> Iterator[None]:
+    """Say of what is wrong with a key's value where in the spec's file the key stands."""
+    try:
+        yield
+    except MagpieError as error:
+        message = error.message.removeprefix(f"`{place}`: ")
+        raise spec.fault(place, message, hint=error.hint) from error
+
+
+def _check_columns(spec: Spec, columns: Iterable[str]) -> None:
+    known = sorted(MAPPED) + list(LABELS)
+    for name in columns:
+        if name not in known:
+            raise spec.fault(
+                f"source.columns.{name}",
+                f"`{name}` is no column of ours, expected one of `{'`, `'.join(sorted(MAPPED))}`,"
+                " or a label",
+                hint=nearest(name, known),
+            )
+
+
+def _check_tags(spec: Spec) -> None:
+    """Raise SpecError for a tag that cannot be made as the spec says."""
+    taken = {field.name for fields in KINDS.values() for field in fields} | MODEL_TAG_SHARD.keys()
+    for name, own in spec.tags.own.items():
+        place = f"tags.{name}"
+        if not name.isidentifier() or name in TAGS:
+            raise spec.fault(place, f"`{name}` cannot be a tag's name", hint="choose another")
+        with _placed(spec, f"{place}.schema"):
+            check_schema(f"{place}.schema", own.answer)
+        with _placed(spec, f"{place}.prompt"):
+            check_prompt(f"{place}.prompt", own.prompt)
+        for column in wanted(spec.tags)[name].columns:
+            if column in taken:
+                raise spec.fault(
+                    f"{place}.schema",
+                    f"the column `{column}` is there already",
+                    hint="give the property another name",
+                )
+            taken.add(column)
+    check_options(spec)
+    if spec.tags.safety is not None:
+        with _placed(spec, "tags.safety.adapter"):
+            check_adapter(adapter_of(spec))
+    if spec.tags.neighbours is not None:
+        embedder = spec.tags.neighbours.embedder
+        with _placed(spec, "tags.neighbours.embedder"):
+            check_embedder(embedder.name, embedder.options)
+
+
+def begin(
+    spec: Spec, folder: RunFolder, warn: Warn, *, draws: bool = False, tags: bool = False
+) -> dict[str, Any]:
+    """Write down what the spec asks of the run, and return run.json.
 
     What only grows a run (rows, tags, configs) goes on; what would mix two populations raises
-    RunError. draws: whether the caller will draw rows; only then a run is started or grown. The
-    caller holds the folder's lock.
+    RunError. draws: whether the caller will draw rows; only then a run is started or grown. tags:
+    whether it will tag them. Models that one of the two needs for the first time are checked, all
+    at once. The caller holds the folder's lock.
     """
     check(spec)
     written = snapshot(spec)
     # Where a file lies on this machine is no part of what is drawn: its content is the revision.
     leaves = population(public(written))
-    new = draws and not folder.started
-    state = _new(spec, leaves, warn) if new else folder.state()
-    _compare(state["population"], leaves, folder)
-    growth = _growth(folder, state, spec.instructions.rows) if draws else state["growth"]
-    folder.save({**state, "spec": written, "growth": growth, "magpie_hub": __version__})
-    return Pins.from_json(state["pins"])
+    new = draws and not (folder.started and _is_begun(spec, folder))
+    old = {} if new else folder.state()
+    if not new:
+        _compare(old["population"], leaves, folder)
+    pinned = old.get("models", {})
+    needed = {
+        maker.key: need(spec, name, maker)
+        for name, maker in (makers(spec).items() if draws or tags else ())
+        if maker.key not in pinned
+    }
+    date = datetime.now(UTC).date().isoformat()
+    generators = [of_generator(spec)] if new and spec.generator is not None else []
+    found = look([*generators, *needed.values()], date=date)
+    state = _new(spec, leaves, found[0], warn, date) if generators else old
+    if new and spec.source is not None:
+        state = _imported(spec, leaves)
+    by_key = {maker.key: maker for maker in makers(spec).values()}
+    for key, model in zip(needed, found[len(generators) :], strict=True):
+        pinned[key] = pin(by_key[key], model).to_json()
+    grows = draws and spec.source is None
+    growth = _growth(folder, state, spec.instructions.rows) if grows else state["growth"]
+    state |= {"spec": written, "growth": growth, "magpie_hub": __version__, "models": pinned}
+    folder.save(state)
+    # Which rows there are decides some; they are known by what was just written.
+    state["tags"] = known(spec, folder, pinned)
+    folder.save(state)
+    return folder.state()
+
+
+def _is_begun(spec: Spec, folder: RunFolder) -> bool:
+    """Return whether a run may hold rows: those of a source are taken in whole or not at all."""
+    return spec.source is None or bool(folder.state()["growth"])
 
 
 def _growth(folder: RunFolder, state: Mapping[str, Any], rows: int) -> list[int]:
@@ -90,16 +188,32 @@ def _growth(folder: RunFolder, state: Mapping[str, Any], rows: int) -> list[int]
     return growth if growth and rows == growth[-1] else [*growth, rows]
 
 
-def _new(spec: Spec, leaves: Mapping[str, object], warn: Warn) -> dict[str, Any]:
-    pins = resolve(spec, date=datetime.now(UTC).date().isoformat())
+def _new(
+    spec: Spec, leaves: Mapping[str, object], model: Model, warn: Warn, date: str
+) -> dict[str, Any]:
+    pins = resolve(spec, model, date=date)
     for warning in pins.warnings:
         warn(warning)
+    return _state(leaves, pins.to_json())
+
+
+def _imported(spec: Spec, leaves: Mapping[str, object]) -> dict[str, Any]:
+    from magpie_hub.shards.foreign import checksums
+
+    assert spec.source is not None
+    with _placed(spec, "source"):
+        return _state(leaves, {"checksums": checksums(spec.source)})
+
+
+def _state(leaves: Mapping[str, object], pins: dict[str, Any]) -> dict[str, Any]:
     return {
         "population": dict(leaves),
-        "pins": pins.to_json(),
-        "fingerprint": fingerprint({**leaves, **pins.to_json()}),
+        "pins": pins,
+        "fingerprint": fingerprint({**leaves, **pins}),
         "growth": [],
         "unit_rows": UNIT_ROWS,
+        "models": {},
+        "tags": {},
     }
 
 

@@ -15,14 +15,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from magpie_hub import bundled, records
+from magpie_hub import bundled, columns
 from magpie_hub.curate.funnel import Funnel
-from magpie_hub.run.begin import Warn, begin
-from magpie_hub.run.generation import Report
+from magpie_hub.records import arrow_schema
+from magpie_hub.run.begin import begin
+from magpie_hub.run.judges import adapter_of
+from magpie_hub.run.opened import Models
+from magpie_hub.run.reporting import Report, Warn
 from magpie_hub.shards.files import fresh, swap, write_text
 from magpie_hub.shards.folder import RunFolder
+from magpie_hub.shards.progress import tags
 from magpie_hub.spec.model import Spec
 from magpie_hub.spec.snapshot import public
+from magpie_hub.tag import own_columns
 
 if TYPE_CHECKING:
     from magpie_hub.card.render import ConfigCard
@@ -39,7 +44,9 @@ class Built:
     funnels: Mapping[str, Funnel]
 
 
-def build(spec: Spec, folder: RunFolder, report: Report, warn: Warn) -> Built:
+def build(
+    spec: Spec, folder: RunFolder, report: Report, warn: Warn, _: Models | None = None
+) -> Built:
     """Make every config's Parquet, the facts and the card; the caller holds the run's lock.
 
     Raises BuildError where the run is unfinished or a config ends empty; what was built before
@@ -47,19 +54,24 @@ def build(spec: Spec, folder: RunFolder, report: Report, warn: Warn) -> Built:
     """
     from magpie_hub.card import facts, render
 
-    pins = begin(spec, folder, warn)
+    state = begin(spec, folder, warn)
     place = folder.path / "build"
     new = fresh(place)
     cards = []
     for done, name in enumerate(spec.active_configs, 1):
         cards.append(_config(spec, folder, name, new / name))
         report("build", done, len(spec.active_configs), 0)
-    state = folder.state()
-    made = pins.to_json() | {"context_length": state["context_length"]}
-    page = render.render(public(state["spec"]), made, cards)
+    made = state["pins"] | {"context_length": state.get("context_length")}
+    models = {
+        name: {**asdict(how), "revision": state["tags"][name]["revision"]}
+        for name, how in tags(folder).items()
+    }
+    if spec.tags.safety is not None and "safety" in models:
+        models["safety"]["categories"] = adapter_of(spec).categories
+    page = render.render(public(state["spec"]), made, cards, models)
     write_text(new / "README.md", page)
     swap(place)
-    measured = facts.as_json({card.name: card.facts for card in cards})
+    measured = facts.as_json({card.name: card.facts for card in cards}, models)
     shown = json.dumps(measured, ensure_ascii=False, indent=2) + "\n"
     write_text(folder.path / "card" / "facts.json", shown)
     return Built(place, {card.name: card.funnel for card in cards})
@@ -72,14 +84,15 @@ def _config(spec: Spec, folder: RunFolder, name: str, place: Path) -> "ConfigCar
     from magpie_hub.shards.parquet import write_release
 
     magpie = bundled.builder_module().Magpie
+    fields = columns.fields(spec.kind, own_columns(spec.tags))
     # The release takes the builder's tables as they come; datasets' cache has no part in it.
     with tempfile.TemporaryDirectory() as cache:
         builder = magpie(cache, config_name=name, data_dir=folder.path)
-        schema = records.arrow_schema(records.columns(spec.kind))
+        schema = arrow_schema({field.name: field.type for field in fields})
         write_release(place, "train", builder.tables(), schema)
     return ConfigCard(
         name=name,
-        kind=spec.kind,
+        fields=fields,
         default=name == spec.default_config,
         filter=spec.active_configs[name].filter,
         funnel=builder.funnel,

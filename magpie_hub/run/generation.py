@@ -11,55 +11,51 @@ from functools import partial
 from typing import Any
 
 from magpie_hub.curate.exact import Seen
-from magpie_hub.engines import open_engine
 from magpie_hub.engines.base import Completion, Engine, Sampling
 from magpie_hub.errors import TemplateError
 from magpie_hub.generate.instructions import Instructions, cycle
 from magpie_hub.generate.responses import Responses
 from magpie_hub.generate.schedule import Finished, Key, Schedule
 from magpie_hub.records import INSTRUCTIONS, RESPONSES, SHARDS, Draw, Unit, arrow_schema
-from magpie_hub.run.begin import Warn, begin
+from magpie_hub.run.begin import begin
+from magpie_hub.run.opened import Models
 from magpie_hub.run.pins import Pins, weights
+from magpie_hub.run.reporting import Report, Warn
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.shards.journal import Journal
 from magpie_hub.spec.model import Spec
 from magpie_hub.spec.snapshot import model_name
 
-Report = Callable[[str, int, int, int], None]
-"""Told of progress: what is being made, how many are done, of how many, tokens since the start."""
 
-
-def generate(spec: Spec, folder: RunFolder, report: Report, warn: Warn) -> None:
+def generate(spec: Spec, folder: RunFolder, report: Report, warn: Warn, models: Models) -> None:
     """Bring the run to all its instructions and responses; opens an engine if any is missing.
 
     The caller holds the folder's lock. Killed at any moment, the next call goes on: no completion
     that is in a shard or a journal is asked for again.
     """
-    pins = begin(spec, folder, warn, draws=True)
+    pins = Pins.from_json(begin(spec, folder, warn, draws=True)["pins"])
     units = folder.units()
     if all(folder.finished(stage, unit) for stage in SHARDS for unit in units):
         return
-    engine = spec.generator.engine
-    place = weights(spec, pins)
-    with open_engine(engine.name, place, engine.options) as model:
-        _note_engine(spec, folder, model, warn)
-        schedule = _schedule(spec, pins, model, units)
-        tokens: Counter[str] = Counter()
-        with _Journals(folder) as journals:
-            _resume(folder, journals, schedule, units)
-            for completion in model.complete(schedule.next):
-                key: Any = completion.key
-                journals.of(key.stage, key.unit).append(_entry(key, completion))
-                journals.replace(schedule.accept(key, completion))
-                tokens[key.stage] += completion.completion_tokens
-                done, total = schedule.progress()[key.stage]
-                report(key.stage.partition("/")[0], done, total, tokens[key.stage])
+    model = models.engine(spec.drawn_from, weights(spec, pins))
+    _note_engine(spec, folder, model, warn)
+    schedule = _schedule(spec, pins, model, units)
+    tokens: Counter[str] = Counter()
+    with _Journals(folder) as journals:
+        _resume(folder, journals, schedule, units)
+        for completion in model.complete(schedule.next):
+            key: Any = completion.key
+            journals.of(key.stage, key.unit).append(_entry(key, completion))
+            journals.replace(schedule.accept(key, completion))
+            tokens[key.stage] += completion.completion_tokens
+            done, total = schedule.progress()[key.stage]
+            report(key.stage.partition("/")[0], done, total, tokens[key.stage])
 
 
 def _note_engine(spec: Spec, folder: RunFolder, model: Engine, warn: Warn) -> None:
     """Note the engine and its context in run.json, and say what a person may not expect of them."""
     state = folder.state()
-    now = f"{spec.generator.engine.name} {model.version}"
+    now = f"{model.name} {model.version}"
     if state.get("engine", now) != now:
         warn(f"the run began on {state['engine']} and goes on with {now}; every row says its own")
     if spec.responses.max_tokens >= model.context_length:
@@ -71,7 +67,7 @@ def _note_engine(spec: Spec, folder: RunFolder, model: Engine, warn: Warn) -> No
 
 
 def _schedule(spec: Spec, pins: Pins, model: Engine, units: list[Unit]) -> Schedule:
-    draw = Draw(spec.repo, model_name(spec), pins.revision, spec.seed)
+    draw = Draw(spec.repo, model_name(spec.drawn_from.model), pins.revision, spec.seed)
     special = partial(model.encode, special=True)
     stop, answer_stop = stops(pins, special)
     prompt = tuple(special(pins.prefix))

@@ -1,6 +1,6 @@
 """The order of the stages, and the commands that are more than one of them.
 
-    first round    generate -> tag
+    first round    generate, or take in what others made -> tag
     second round   extensions of the rows that a config selected, and their tags; empty for now
     then           build -> publish
 
@@ -12,15 +12,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from magpie_hub.run.begin import Warn, check
+from magpie_hub.run.begin import check
 from magpie_hub.run.building import Built, build, publish
-from magpie_hub.run.generation import Report, generate
+from magpie_hub.run.generation import generate
+from magpie_hub.run.importing import take_in
+from magpie_hub.run.opened import Models
+from magpie_hub.run.reporting import Report, Warn
 from magpie_hub.run.tagging import tag
 from magpie_hub.shards.folder import RunFolder
-from magpie_hub.spec.model import Instructions, Spec
+from magpie_hub.spec.model import Spec
 
-Stage = Callable[[Spec, RunFolder, Report, Warn], object]
-FIRST_ROUND: tuple[Stage, ...] = (generate, tag)
+Stage = Callable[[Spec, RunFolder, Report, Warn, Models], object]
+
+
+def rows(spec: Spec, folder: RunFolder, report: Report, warn: Warn, models: Models) -> None:
+    """Bring the run to all its rows, answered, from a generator or from a source."""
+    stage = take_in if spec.source is not None else generate
+    stage(spec, folder, report, warn, models)
+
+
+FIRST_ROUND: tuple[Stage, ...] = (rows, tag)
 SECOND_ROUND: tuple[Stage, ...] = ()
 
 
@@ -41,29 +52,33 @@ def release(spec: Spec, folder: RunFolder, target: Path, report: Report, warn: W
     # Looked at before the hours of work as well as behind them.
     check_place(target / spec.repo)
     with folder.lock():
-        for stage in (*FIRST_ROUND, *SECOND_ROUND):
-            stage(spec, folder, report, warn)
+        with Models() as models:
+            for stage in (*FIRST_ROUND, *SECOND_ROUND):
+                stage(spec, folder, report, warn, models)
         built = build(spec, folder, report, warn)
         place, changed = publish(spec, folder, built, target)
     return Released(place, built, changed)
 
 
 def preview(
-    spec: Spec, rows: int, report: Report, warn: Warn, show: Callable[[RunFolder], None]
+    spec: Spec, most: int, report: Report, warn: Warn, show: Callable[[RunFolder], None]
 ) -> None:
     """Take a few rows through the first round in a folder that is gone afterwards.
 
     show: called with the run while the folder is there.
     """
     check(spec)
-    few = spec.model_copy(update={"instructions": _fewer(spec.instructions, rows)})
+    few = spec.model_copy(update=_fewer(spec, most))
     with tempfile.TemporaryDirectory(prefix="magpie-preview-") as place:
         folder = RunFolder(Path(place) / "run")
-        with folder.lock():
+        with folder.lock(), Models() as models:
             for stage in FIRST_ROUND:
-                stage(few, folder, report, warn)
+                stage(few, folder, report, warn, models)
             show(folder)
 
 
-def _fewer(instructions: Instructions, rows: int) -> Instructions:
-    return instructions.model_copy(update={"rows": min(rows, instructions.rows)})
+def _fewer(spec: Spec, most: int) -> dict[str, object]:
+    """Return the sections of a spec that say how many rows there are, with at most so many."""
+    given = spec.source or spec.instructions
+    few = given.model_copy(update={"rows": min(most, given.rows or most)})
+    return {"source" if spec.source is not None else "instructions": few}

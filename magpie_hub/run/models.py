@@ -4,70 +4,103 @@ All that stands in the way is said at once. Metadata and small files are enough 
 weights are fetched in vain. Knows no run folder, and opens no engine.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from magpie_hub import hub
 from magpie_hub.engines import engine_class
 from magpie_hub.engines.base import Engine
+from magpie_hub.engines.scoring import Scorer
 from magpie_hub.errors import EngineError, MagpieError, RunError, TemplateError
 from magpie_hub.run.weights import find, model_files
-from magpie_hub.spec.model import Generator, Spec
+from magpie_hub.spec.model import Spec
+from magpie_hub.spec.sections import Model as Section
 
 if TYPE_CHECKING:
     from magpie_hub.templates.prefix import ChatTexts
     from magpie_hub.templates.sources import TemplateSource
 
 
+Opener = type[Engine] | type[Scorer]
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A model that will be asked for something.
+
+    section: as the spec names it. opener: what runs it. texts: makes the fixed texts of its
+    prompts from its template and a date; raises TemplateError. most: tokens of an answer, which
+    the context must hold more than; named: what the spec calls that number. base: whether a chat
+    template may be missing.
+    """
+
+    section: Section
+    opener: Opener
+    texts: Callable[["TemplateSource", str], Any]
+    most: int
+    named: str
+    base: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model that can be generated from: what it says of itself, and the texts made of that.
+    """A model that can be asked: what it says of itself, and the texts made of that.
 
     folder: where its small files lie, or all of them; None for a GGUF, and for no weights.
     """
 
     source: "TemplateSource"
-    texts: "ChatTexts"
+    texts: Any
     folder: Path | None
 
 
-def check(spec: Spec, *, date: str) -> Model:
-    """Return the generator, looked through without its weights; its template is rendered once.
+def of_generator(spec: Spec) -> Need:
+    """Return what is needed of the model that writes the rows."""
+    section = spec.drawn_from
+    opener = engine_class(section.engine.name)
+    return Need(section, opener, chat, spec.instructions.max_tokens, "instructions.max_tokens")
+
+
+def check(needs: Sequence[Need], *, date: str) -> list[Model]:
+    """Return the models, looked through without their weights; each template is rendered once.
 
     date: YYYY-MM-DD, what a template that states the date takes for today.
     One fault is raised as it is; several are raised as one RunError that lists them.
     """
     faults: list[MagpieError] = []
-    model = _look(spec, date, faults)
-    if model is not None and not faults:
-        return model
-    if len(faults) == 1:
+    models = [_look(need, date, faults) for need in needs]
+    found = [model for model in models if model is not None]
+    if not faults and len(found) == len(needs):
+        return found
+    # Two tags may need the same model.
+    said = {fault.message: fault for fault in faults}
+    if len(said) == 1:
         raise faults[0]
-    lines = [f"- {fault.message}; {fault.hint}" for fault in faults]
+    lines = [f"- {fault.message}; {fault.hint}" for fault in said.values()]
     raise RunError(
-        "\n".join([f"{len(faults)} things stand in the way of generating:", *lines]),
+        "\n".join([f"{len(said)} things stand in the way of generating:", *lines]),
         hint="put them right, then run the same command",
     )
 
 
-def _look(spec: Spec, date: str, faults: list[MagpieError]) -> Model | None:
-    """Return the generator as far as it can be read; what is wrong with it goes to `faults`."""
-    generator = spec.generator
-    engine = engine_class(generator.engine.name)
+def _look(need: Need, date: str, all_faults: list[MagpieError]) -> Model | None:
+    """Return a model as far as it can be read; what is wrong with it goes to `all_faults`."""
+    faults: list[MagpieError] = []
     with TemporaryDirectory(prefix="magpie-hub-") as scratch:
-        place = _place(generator, engine, Path(scratch), faults)
-        source, architectures, context = _read(generator, engine, place, faults)
+        place = _place(need, Path(scratch), faults)
+        source, architectures, context = _read(need, place, faults)
     texts = None
     if source is not None:
         with _noted(faults):
-            texts = _texts(source, date)
-    faults += engine.check_library(generator.engine.options, architectures)
+            texts = need.texts(source, date)
+    faults += need.opener.check_library(need.section.engine.options, architectures)
     with _noted(faults):
-        _check_context(spec, engine, context)
+        _check_context(need, context)
+    all_faults += faults
     if source is None or texts is None:
         return None
     return Model(source, texts, place if place is not None and place.is_dir() else None)
@@ -81,64 +114,63 @@ def _noted(faults: list[MagpieError]) -> Iterator[None]:
         faults.append(fault)
 
 
-def _place(
-    generator: Generator, engine: type[Engine], scratch: Path, faults: list[MagpieError]
-) -> Path | None:
+def _place(need: Need, scratch: Path, faults: list[MagpieError]) -> Path | None:
     """Return where the model can be read without its weights being fetched, if it can be.
 
     scratch: a folder for what is needed to read it only.
     """
-    if _is_on_hub(generator, engine):
-        repo, revision = hub.split_model(generator.model)
+    section, opener = need.section, need.opener
+    if _is_on_hub(section, opener):
+        repo, revision = hub.split_model(section.model)
         with _noted(faults):
             if (found := hub.listing(repo, revision=revision)) is not None:
-                return _fetched(generator, engine, found, scratch, faults)
+                return _fetched(section, opener, found, scratch, faults)
         if faults:
             return None
     # Here, or in the cache, or nowhere.
     place = None
     with _noted(faults):
-        place = find(generator)
+        place = find(section, opener.weights)
     if place is not None and place.is_dir():
         with _noted(faults):
-            _check_names(generator.model, engine, [path.name for path in place.iterdir()])
+            _check_names(section.model, opener, [path.name for path in place.iterdir()])
     return place
 
 
 def _fetched(
-    generator: Generator,
-    engine: type[Engine],
+    section: Section,
+    opener: Opener,
     found: hub.Listing,
     scratch: Path,
     faults: list[MagpieError],
 ) -> Path | None:
     """Return where the small files of a model on the Hub lie, or the beginning of its GGUF."""
-    repo, _ = hub.split_model(generator.model)
-    if engine.weights == "gguf":
-        file = generator.engine.options["file"]
+    repo, _ = hub.split_model(section.model)
+    if opener.weights == "gguf":
+        file = section.engine.options["file"]
         with _noted(faults):
             hub.check_room(repo, found, [file])
         with _noted(faults):
             return hub.gguf_start(repo, file, found, scratch)
         return None
     with _noted(faults):
-        _check_names(generator.model, engine, found.sizes)
+        _check_names(section.model, opener, found.sizes)
     with _noted(faults):
-        hub.check_room(repo, found, model_files(found.sizes, weights=engine.weights == "folder"))
+        hub.check_room(repo, found, model_files(found.sizes, weights=opener.weights == "folder"))
     with _noted(faults):
-        return find(generator, small=True)
+        return find(section, opener.weights, small=True)
     return None
 
 
-def _is_on_hub(generator: Generator, engine: type[Engine]) -> bool:
-    model = generator.model
-    if engine.weights == "none" or hub.is_path(model):
+def _is_on_hub(section: Section, opener: Opener) -> bool:
+    model = section.model
+    if opener.weights == "none" or hub.is_path(model):
         return False
     # Which of a repository's GGUF files is meant has to be said; `find` says so.
-    return engine.weights != "gguf" or generator.engine.options.get("file") is not None
+    return opener.weights != "gguf" or section.engine.options.get("file") is not None
 
 
-def _check_names(model: str, engine: type[Engine], names: Collection[str]) -> None:
+def _check_names(model: str, engine: Opener, names: Collection[str]) -> None:
     """Raise EngineError where a folder lacks files that the engine opens."""
     whole = engine.weights == "folder"
     needed = ("config.json", "tokenizer.json") if whole else ("tokenizer.json",)
@@ -157,17 +189,18 @@ def _check_names(model: str, engine: type[Engine], names: Collection[str]) -> No
 
 
 def _read(
-    generator: Generator, engine: type[Engine], place: Path | None, faults: list[MagpieError]
+    need: Need, place: Path | None, faults: list[MagpieError]
 ) -> tuple["TemplateSource | None", tuple[str, ...], int | None]:
     """Return what a model says of itself, its architectures, and its context length in tokens."""
     from magpie_hub.templates import sources
 
-    if engine.chat_template is not None:
-        return sources.inline(generator.model, engine.chat_template), (), None
+    template = need.opener.chat_template
+    if template is not None:
+        return sources.inline(need.section.model, template), (), None
     if place is None:
         return None, (), None
     with _noted(faults):
-        source = replace(sources.load(str(place)), name=generator.model)
+        source = replace(sources.load(str(place), base=need.base), name=need.section.model)
         return source, source.architectures, source.context_length
     try:
         return None, *sources.network(place)
@@ -176,7 +209,7 @@ def _read(
         return None, (), None
 
 
-def _texts(source: "TemplateSource", date: str) -> "ChatTexts":
+def chat(source: "TemplateSource", date: str) -> "ChatTexts":
     """Return the texts around a user's words, some mark that ends them included."""
     from magpie_hub.templates import prefix
 
@@ -195,18 +228,19 @@ def end_marks(source: "TemplateSource", texts: "ChatTexts") -> tuple[str, ...]:
     return tuple(dict.fromkeys([*texts.end_of_turn, *filter(None, [source.eos_token])]))
 
 
-def _check_context(spec: Spec, engine: type[Engine], own: int | None) -> None:
-    """Raise RunError where an instruction alone may fill the context; own: the model's, in tokens.
+def _check_context(need: Need, own: int | None) -> None:
+    """Raise RunError where an answer alone may fill the context; own: the model's, in tokens.
 
     A response that cannot reach its `max_tokens` is worth a warning only.
     """
-    limits = (own, engine.context_limit(spec.generator.engine.options))
+    engine = need.section.engine
+    limits = (own, need.opener.context_limit(engine.options))
     context = min((limit for limit in limits if limit is not None), default=None)
-    most = spec.instructions.max_tokens
-    if context is not None and most >= context:
+    if context is not None and need.most >= context:
+        lower = f"lower `{need.named}`" if "." in need.named else "choose another model"
         raise RunError(
-            f"`instructions.max_tokens` is {most:,}, and the context of {context:,} tokens that"
-            f" `{spec.generator.model}` has on `{engine.name}` must hold more than that",
-            hint="lower `instructions.max_tokens`"
+            f"`{need.named}` is {need.most:,}, and the context of {context:,} tokens that"
+            f" `{need.section.model}` has on `{engine.name}` must hold more than that",
+            hint=lower
             + (", or raise the engine's context" if own is None or context < own else ""),
         )

@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magpie_hub import hub
+from magpie_hub.engines import engine_class
 from magpie_hub.engines.base import Sampling
 from magpie_hub.errors import RunError
 from magpie_hub.generate.reasoning import Reasoning
-from magpie_hub.run.models import check, end_marks
+from magpie_hub.run.models import Model as Found
+from magpie_hub.run.models import Opener, end_marks
 from magpie_hub.run.weights import find, revision_of
 from magpie_hub.spec.model import Responses, Spec
+from magpie_hub.spec.sections import Model
 
 if TYPE_CHECKING:
     from magpie_hub.templates.sources import TemplateSource
@@ -69,28 +72,38 @@ def weights(spec: Spec, pins: Pins) -> Path | None:
     Raises RunError where the weights are no longer those. Of a folder on the Hub none are fetched
     before that is known.
     """
-    generator = spec.generator
-    path = find(generator, revision=pins.commit, small=True)
-    found = _revision(spec, path)
-    if found != pins.revision:
+    opener = engine_class(spec.drawn_from.engine.name)
+    return same_weights(spec.drawn_from, opener, pins.revision, pins.commit, "generator.model")
+
+
+def same_weights(
+    section: Model, opener: Opener, revision: str, commit: str | None, place: str
+) -> Path | None:
+    """Return what a model's engine opens; RunError where it is no longer of that revision.
+
+    place: the key in the spec. Of a folder on the Hub no weights are fetched before it is known.
+    """
+    path = find(section, opener.weights, revision=commit, small=True)
+    if (found := revision_at(section, path)) != revision:
         raise RunError(
-            f"`generator.model`: the run was made with the weights `{pins.revision}`, now they are"
+            f"`{place}`: the run was made with the weights `{revision}`, now they are"
             f" `{found}` (`{path}`); rows of two populations are never mixed",
             hint="put the weights back, or start another run with --run DIR",
         )
-    return find(generator, revision=pins.commit)
+    return find(section, opener.weights, revision=commit)
 
 
-def resolve(spec: Spec, *, date: str) -> Pins:
+def resolve(spec: Spec, model: Found, *, date: str) -> Pins:
     """Return the pins of a spec's generator, once nothing stands in the way of generating.
 
-    date: YYYY-MM-DD, what a template that states the date will say for the whole run.
+    model: as the check of all models found it. date: YYYY-MM-DD, what a template that states the
+    date will say for the whole run.
     """
-    model = check(spec, date=date)
     source, texts = model.source, model.texts
-    place = model.folder or find(spec.generator)
+    section = spec.drawn_from
+    place = model.folder or find(section, engine_class(section.engine.name).weights)
     return Pins(
-        revision=_revision(spec, place),
+        revision=revision_at(section, place),
         commit=hub.commit_of(place) if place else None,
         prefix=texts.prefix,
         post_query=texts.post_query,
@@ -102,9 +115,9 @@ def resolve(spec: Spec, *, date: str) -> Pins:
     )
 
 
-def _revision(spec: Spec, path: Path | None) -> str:
+def revision_at(section: Model, path: Path | None) -> str:
     """Return the revision of the weights: what they hold, whatever name they were had by."""
-    return spec.generator.engine.name if path is None else revision_of(path)
+    return section.engine.name if path is None else revision_of(path)
 
 
 def _controls(source: "TemplateSource", ends: tuple[str, ...]) -> tuple[str, ...]:

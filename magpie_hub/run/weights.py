@@ -1,4 +1,4 @@
-"""Where a generator's weights lie, and the revision that they are known by.
+"""Where a model's weights lie, and the revision that they are known by.
 
 Knows what each kind of engine opens, and which files make a model; not what is in them.
 """
@@ -8,24 +8,26 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from magpie_hub import hub
-from magpie_hub.engines import engine_class
+from magpie_hub.engines.base import Weights
 from magpie_hub.errors import EngineError, HubError
-from magpie_hub.spec.model import Generator
+from magpie_hub.spec.sections import Model
 
 _BLOCK = 2**20
 _BLOCKS = 64
 """A file of more blocks is known by this many of them, since to read 140 GB takes minutes."""
 
 
-def find(generator: Generator, *, revision: str | None = None, small: bool = False) -> Path | None:
-    """Return what the generator's engine opens, fetched if need be: a file, a folder, or None.
+def find(
+    section: Model, kind: Weights, *, revision: str | None = None, small: bool = False
+) -> Path | None:
+    """Return what a model's engine opens, fetched if need be: a file, a folder, or None.
 
+    kind: what that engine opens.
     revision: the commit to take of a model on the Hub; None is what the spec says. small: of a
     folder on the Hub, whether all but its weights is enough.
     Raises HubError where something cannot be had, EngineError where it is for another engine.
     """
-    model, engine = generator.model, generator.engine
-    kind = engine_class(engine.name).weights
+    model, engine = section.model, section.engine
     if kind == "none":
         return None
     if kind == "gguf" or (kind == "tokenizer" and model.endswith(".gguf")):

@@ -27,8 +27,10 @@ from magpie_hub.shards.journal import Journal
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMAT = 1
-KEYS = {"spec", "population", "pins", "fingerprint", "growth", "unit_rows"}
+FORMAT = 2
+IMPORTED = "tags/imported/1"
+"""The stage of the labels that rows of others' making brought."""
+KEYS = {"spec", "population", "pins", "models", "tags", "fingerprint", "growth", "unit_rows"}
 
 
 def units(growth: Sequence[int], unit_rows: int) -> list[Unit]:
@@ -189,7 +191,13 @@ class RunFolder:
 
     def tags(self, stage: str, unit: Unit, columns: Mapping[str, records.Type]) -> "pa.Table":
         """Return a tag shard, checked against the response shard that it labels."""
-        return self.read(stage, unit, columns, labelled=self.labelled(unit))
+        return self.read(stage, unit, columns)
+
+    def answers(self, unit: Unit) -> int:
+        """Return how many rows a unit's response shard has, without reading them."""
+        from magpie_hub.shards.parquet import count_rows
+
+        return count_rows(self.shard(RESPONSES, unit))
 
     def labelled(self, unit: Unit) -> str:
         """Return the checksum of the shard that a unit's tags label."""
@@ -213,4 +221,6 @@ class RunFolder:
         if stage == RESPONSES:
             # Answers belong to these instructions, not to others that were drawn in their place.
             labels["answers"] = sha256(self.shard(INSTRUCTIONS, unit))
+        if stage.startswith("tags/"):
+            labels["labelled"] = self.labelled(unit)
         return labels

@@ -101,6 +101,21 @@ def read_labels(path: Path) -> dict[str, object]:
         return {}
 
 
+def read_columns(path: Path, names: list[str]) -> pa.Table | None:
+    """Return some columns of a shard; None where it lacks one of them."""
+    with pa.OSFile(str(path)) as opened:
+        file = pq.ParquetFile(opened)
+        if set(names) - set(file.schema_arrow.names):
+            return None
+        return file.read(columns=names, use_threads=False).replace_schema_metadata(None)
+
+
+def count_rows(path: Path) -> int:
+    """Return the number of a shard's rows, from its footer."""
+    with pa.OSFile(str(path)) as opened:
+        return int(pq.ParquetFile(opened).metadata.num_rows)
+
+
 def _labels_of(file: pq.ParquetFile) -> dict[str, object]:
     return dict(json.loads((file.metadata.metadata or {}).get(KEY, b"{}")))
 

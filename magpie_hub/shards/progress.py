@@ -6,10 +6,14 @@ nothing of configs or of what a reason means.
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from magpie_hub.records import INSTRUCTIONS, RESPONSES, SHARDS
+from magpie_hub.records import INSTRUCTIONS, MODEL_TAG_SHARD, RESPONSES, SHARDS, Unit
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.shards.journal import read
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ def progress(folder: RunFolder) -> dict[str, Progress]:
 
     Raises RunError where there is no run, ShardError where a file of it is damaged.
     """
-    drawn = _stage(folder, INSTRUCTIONS, folder.state()["growth"][-1])
+    drawn = _stage(folder, INSTRUCTIONS, (folder.state()["growth"] or [0])[-1])
     judged = sum(
         unit.stop - unit.start for unit in folder.units() if folder.finished(INSTRUCTIONS, unit)
     )
@@ -40,6 +44,70 @@ def progress(folder: RunFolder) -> dict[str, Progress]:
         "instructions": drawn,
         "responses": _stage(folder, RESPONSES, judged - sum(drawn.rejected.values())),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """One tag that a model makes.
+
+    model: as rows name it. rows: that were asked about; failed: of these, reason to rows. retried:
+    rows that took more than one attempt. cut: rows of which the model did not see all.
+    """
+
+    model: str
+    rows: int
+    failed: dict[str, int]
+    retried: int
+    cut: int
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+
+    @property
+    def failures(self) -> int:
+        """The rows that have no label, for whatever reason."""
+        return sum(self.failed.values())
+
+
+def tags(folder: RunFolder) -> dict[str, Labelled]:
+    """Return what finished shards say of each tag that a model makes, by the tag's name."""
+    found = {}
+    for name, tag in folder.state()["tags"].items():
+        tables = [_how(folder, tag["stage"], unit) for unit in folder.units()]
+        made = [table for table in tables if table is not None]
+        if made:
+            found[name] = _labelled(str(tag["model"]), made)
+    return found
+
+
+def _how(folder: RunFolder, stage: str, unit: Unit) -> "pa.Table | None":
+    """Return how a unit's labels were made; None for a tag that asks no model."""
+    from magpie_hub.shards.parquet import read_columns
+
+    if not folder.finished(stage, unit):
+        return None
+    return read_columns(folder.shard(stage, unit), list(MODEL_TAG_SHARD))
+
+
+def _labelled(model: str, tables: "list[pa.Table]") -> Labelled:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    table = pa.concat_tables(tables)
+    asked = table.filter(pc.greater(table["attempts"], 0))
+    counted = pc.value_counts(asked["failure"].drop_null()).to_pylist()
+    sums = {
+        name: pc.sum(asked[name]).as_py() or 0
+        for name in ("prompt_tokens", "completion_tokens", "seconds")
+    }
+    return Labelled(
+        model=model,
+        rows=asked.num_rows,
+        failed={pair["values"]: pair["counts"] for pair in counted},
+        retried=pc.sum(pc.greater(asked["attempts"], 1)).as_py() or 0,
+        cut=pc.sum(pc.greater(asked["cut"], 0)).as_py() or 0,
+        **sums,
+    )
 
 
 def rate(stages: dict[str, Progress]) -> float:
@@ -68,6 +136,7 @@ def _stage(folder: RunFolder, stage: str, of: int) -> Progress:
             rejected.update(r for r in table["rejection"].to_pylist() if r is not None)
             found = table.select(["completion_tokens", "seconds"]).to_pylist()
         rows += len(found)
-        tokens += sum(row["completion_tokens"] for row in found)
-        seconds += sum(row["seconds"] for row in found)
+        # Rows that others made say nothing of either.
+        tokens += sum(row["completion_tokens"] or 0 for row in found)
+        seconds += sum(row["seconds"] or 0.0 for row in found)
     return Progress(rows, of, dict(rejected), tokens, seconds)

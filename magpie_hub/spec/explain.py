@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from magpie_hub.errors import SpecError
-from magpie_hub.spec import model
+from magpie_hub.spec import model, sections, tags
 from magpie_hub.spec.document import Document
 from magpie_hub.spec.wording import fault, shown
 
@@ -31,7 +31,25 @@ EXAMPLES = {
     "max_tokens": "1024",
     "responses": "{temperature: 0, max_tokens: 4096}",
     "reasoning": "keep",
+    "source": "./rows.jsonl",
+    "dataset": "org/dataset",
+    "files": "[./rows.jsonl]",
+    "config": "default",
+    "split": "train",
+    "revision": "main",
+    "columns": "{instruction: question, response: answer}",
+    "judge": "{model: meta-llama/Llama-3.1-8B-Instruct, engine: vllm}",
     "tags": "[lengths, language]",
+    **dict.fromkeys(tags.Tags.model_fields, "{}"),
+    "prompt": "./mood.jinja",
+    "schema": "./mood.json",
+    "base": "{model: meta-llama/Meta-Llama-3-8B, engine: vllm}",
+    "adapter": "llama-guard",
+    "safe": "safe",
+    "unsafe": "unsafe\\s+(?P<categories>.*)",
+    "categories": "{S1: violent crimes}",
+    "content": "text",
+    "embedder": "static",
     "configs": "{filtered: {filter: finished, default: true}}",
     "filter": "finished",
     "default": "true",
@@ -40,12 +58,25 @@ EXAMPLES = {
 
 _SECTIONS: dict[str, type[BaseModel]] = {
     "": model.Spec,
-    "generator": model.Generator,
-    "generator.engine": model.EngineSection,
+    "generator": sections.Model,
+    "engine": sections.EngineSection,
+    "source": model.Source,
+    "judge": sections.Model,
+    "base": sections.Model,
+    "tags": tags.Tags,
+    **{f"tags.{name}": tags.JudgeTag for name in ("quality", "difficulty", "category")},
+    "tags.response_quality": tags.JudgeTag,
+    **{f"tags.{name}": tags.PlainTag for name in ("lengths", "language", "personal_data")},
+    "tags.reward": tags.RewardTag,
+    "tags.safety": tags.SafetyTag,
+    "tags.neighbours": tags.NeighboursTag,
+    "tags.NAME": tags.OwnTag,
+    "embedder": sections.EmbedderSection,
     "instructions": model.Instructions,
     "instructions.sampling": model.SamplingCell,
     "responses": model.Responses,
     "configs.NAME": model.Config,
+    "adapter": tags.Adapter,
 }
 
 _TYPES = {
@@ -63,6 +94,9 @@ _TYPES = {
     "less_than_equal": "at most {le:.12g}",
     "less_than": "less than {lt:.12g}",
 }
+
+_HOMES = 3
+"""How many of the sections that have a key are named to whom it stands elsewhere."""
 
 _Path = tuple[str | int, ...]
 
@@ -82,7 +116,7 @@ def explain(error: ValidationError, document: Document, file: str) -> SpecError:
         message, hint = _unknown(path)
     elif detail["type"] == "wrong":
         dotted, message = detail["ctx"]["path"], detail["ctx"]["message"]
-        hint = _example(tuple(dotted.split(".", 1)))
+        hint = detail["ctx"]["hint"] or _example(tuple(dotted.split(".", 1)))
     else:
         expected = [_expected(other) for place, other in deepest if place == path]
         message = f"{_found(detail)}, expected {' or '.join(dict.fromkeys(expected))}"
@@ -130,21 +164,29 @@ def _expected(detail: ErrorDetails) -> str:
 
 
 def _unknown(path: _Path) -> tuple[str, str]:
-    key, known = str(path[-1]), list(_SECTIONS[_section(path[:-1])].model_fields)
-    message = f"unknown key, expected one of `{'`, `'.join(known)}`"
+    key, known = str(path[-1]), _keys(_SECTIONS[_section(path[:-1])])
+    expected = f"one of `{'`, `'.join(known)}`" if known else "none"
+    message = f"unknown key, expected {expected}"
     if near := difflib.get_close_matches(key, known, n=1):
         return message, f"did you mean `{near[0]}`?"
-    homes = [
-        name or "top level" for name, section in _SECTIONS.items() if key in section.model_fields
-    ]
-    return message, f"it belongs to {' or '.join(map(shown, homes))}" if homes else "remove it"
+    homes = [name or "top level" for name, section in _SECTIONS.items() if key in _keys(section)]
+    named = " or ".join(map(shown, homes[:_HOMES]))
+    return message, f"it belongs to {named}" if homes else "remove it"
 
 
 def _section(path: _Path) -> str:
     """Return the key of `_SECTIONS` for the place of a map."""
     if path[:1] == ("configs",):
         return "configs.NAME"
-    return ".".join(part for part in path if isinstance(part, str))
+    dotted = ".".join(part for part in path if isinstance(part, str))
+    last = dotted.rpartition(".")[2]
+    # An engine, a judge and the like have the same keys wherever they stand.
+    shared = last if last in _SECTIONS else "tags.NAME"
+    return dotted if dotted in _SECTIONS else shared
+
+
+def _keys(section: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in section.model_fields.items()]
 
 
 def _nearest(detail: ErrorDetails) -> str:

@@ -13,6 +13,7 @@ from magpie_hub.errors import SpecError
 from magpie_hub.spec import presets
 from magpie_hub.spec.document import read
 from magpie_hub.spec.explain import explain
+from magpie_hub.spec.files import with_files
 from magpie_hub.spec.model import Spec
 from magpie_hub.spec.wording import shown
 
@@ -30,7 +31,7 @@ def load(spec: str) -> Spec:
     path, file = (Path(spec), spec) if is_path else (presets.path(spec), f"{spec}.yaml")
     document = read(_text(path, file), file)
     try:
-        loaded = Spec.model_validate(document.data)
+        loaded = Spec.model_validate(with_files(document, file, path.parent))
     except ValidationError as error:
         raise explain(error, document, file) from None
     loaded._name, loaded._file, loaded._lines = path.stem, file, document.lines

@@ -6,51 +6,51 @@ own them), and holds no key that does not work yet.
 """
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, PrivateAttr, model_validator
 
 from magpie_hub.errors import SpecError
+from magpie_hub.spec.sections import Model, Section, wrong
+from magpie_hub.spec.tags import DEFAULT, Tags
 from magpie_hub.spec.wording import fault, shown
 
 NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?")
 RESERVED = ("data", "figures", "README.md", "index.parquet", "release.json")
 """What a config cannot be called: the Hub takes `data`, a release the others."""
 REPO = re.compile(rf"{NAME.pattern}/{NAME.pattern}")
+_FILES = (".json", ".jsonl", ".parquet", ".csv")
 
 
-class Section(BaseModel):
-    """A part of a spec: unknown keys are errors, and nothing changes after it was read."""
+class Source(Section):
+    """Rows that others made, in place of a generator: a dataset, or files.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-def _engine_by_name(value: object) -> object:
-    return {"name": value} if isinstance(value, str) else value
-
-
-class EngineSection(BaseModel):
-    """Which engine runs a model; keys besides `name` go to the engine by its own names."""
-
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
-
-    name: str = "llama_cpp"
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The keys besides `name`, as written."""
-        return dict(self.model_extra or {})
-
-
-class Generator(Section):
-    """The model that writes instructions and responses.
-
-    model: a Hub id, `ID@REVISION`, or a path to local weights.
+    dataset: as `load_dataset` names it, with `config`, `split` and `revision`. files: paths, with
+    `*` for many. columns: our names to theirs, where they are not recognised. rows: the most that
+    are taken.
     """
 
-    model: Annotated[str, Field(min_length=1)]
-    engine: Annotated[EngineSection, BeforeValidator(_engine_by_name)] = EngineSection()
+    dataset: Annotated[str, Field(min_length=1)] | None = None
+    files: Annotated[list[str], Field(min_length=1)] | None = None
+    config: str | None = None
+    split: str = "train"
+    revision: str | None = None
+    columns: dict[str, str] = {}
+    rows: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: object) -> object:
+        if isinstance(value, str):
+            is_file = value.removesuffix(".gz").endswith(_FILES) or "*" in value
+            return {"files": [value]} if is_file else {"dataset": value}
+        return {"files": value} if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.dataset is None) == (self.files is None):
+            raise wrong("source", "it must name either a `dataset` or `files`")
+        return self
 
 
 class SamplingCell(Section):
@@ -95,19 +95,18 @@ class Config(Section):
     default: bool = False
 
 
-Tag = Literal["lengths", "language"]
-
-
 class Spec(Section):
     """A whole spec. `name` is the file's stem or the preset's name, and no key of the file."""
 
     repo: str
     license: str | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    generator: Generator
+    generator: Model | None = None
+    source: Source | None = None
     instructions: Instructions = Instructions()
     responses: Responses = Responses()
-    tags: list[Tag] = ["lengths", "language"]
+    judge: Model | None = None
+    tags: Tags = Tags.model_validate(list(DEFAULT))
     configs: dict[str, Config | Literal[False]] = {}
 
     _name: str = PrivateAttr(default="spec")
@@ -118,6 +117,12 @@ class Spec(Section):
     def name(self) -> str:
         """The file's stem or the preset's name; the default run folder is called after it."""
         return self._name
+
+    @property
+    def drawn_from(self) -> Model:
+        """The generator of a spec that has one."""
+        assert self.generator is not None
+        return self.generator
 
     @property
     def active_configs(self) -> dict[str, Config]:
@@ -141,28 +146,31 @@ class Spec(Section):
         return fault(self._file, self._lines, path, message, hint=hint)
 
     @model_validator(mode="after")
+    def _generated_or_imported(self) -> Self:
+        if self.generator is None and self.source is None:
+            raise wrong("generator", "missing, expected a value")
+        if self.source is not None:
+            for key in ("generator", "instructions", "responses"):
+                if key in self.model_fields_set:
+                    raise wrong(key, "it has no meaning beside `source`", hint="remove it")
+        return self
+
+    @model_validator(mode="after")
     def _names_and_defaults(self) -> Self:
         if not REPO.fullmatch(self.repo) or re.search(r"--|\.\.|\.git$", self.repo):
-            raise _wrong("repo", f"{shown(self.repo)} is no repository, expected `owner/name`")
+            raise wrong("repo", f"{shown(self.repo)} is no repository, expected `owner/name`")
         for name, config in self.configs.items():
             if not NAME.fullmatch(name) or name in RESERVED:
-                raise _wrong(
+                raise wrong(
                     f"configs.{name}",
                     f"{shown(name)} is no config name, expected letters, digits, `_`, `.` and"
                     f" `-`, and none of `{'`, `'.join(RESERVED)}`, which are taken",
                 )
             if config is False and name != "raw":
-                raise _wrong(f"configs.{name}", "`false`, expected a map: only `raw` can be off")
-        if len(set(self.tags)) < len(self.tags):
-            raise _wrong("tags", f"{shown(self.tags)} repeats itself, expected each tag once")
+                raise wrong(f"configs.{name}", "`false`, expected a map: only `raw` can be off")
         if not self.active_configs:
-            raise _wrong("configs", "`raw` is off and nothing else is there, expected a config")
+            raise wrong("configs", "`raw` is off and nothing else is there, expected a config")
         defaults = [name for name, config in self.active_configs.items() if config.default]
         if len(defaults) > 1:
-            raise _wrong("configs", f"{shown(', '.join(defaults))} are default, expected one")
+            raise wrong("configs", f"{shown(', '.join(defaults))} are default, expected one")
         return self
-
-
-def _wrong(path: str, message: str) -> PydanticCustomError:
-    # pydantic gives a model validator's error no place, so that the error carries its own.
-    return PydanticCustomError("wrong", "{message}", {"path": path, "message": message})

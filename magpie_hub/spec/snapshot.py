@@ -18,6 +18,7 @@ _POPULATION = (
     "repo.",
     "seed.",
     "generator.model.",
+    "source.",
     "instructions.sampling.",
     "instructions.max_tokens.",
     "responses.",
@@ -32,24 +33,35 @@ Snapshot = dict[str, Any]
 
 def snapshot(spec: Spec) -> Snapshot:
     """Return the whole spec as JSON data, every default written out."""
-    data = spec.model_dump(mode="json")
+    beside = {"instructions", "responses"} if spec.source is not None else None
+    data = spec.model_dump(mode="json", by_alias=True, exclude=beside)
+    # A spec has a generator or a source.
+    data = {key: value for key, value in data.items() if value is not None or key == "license"}
     return data | {"configs": {"raw": Config().model_dump()} | data["configs"]}
 
 
 def public(snapshot: Snapshot) -> Snapshot:
     """Return the snapshot with local paths and addresses of services as `<private>`."""
-    generator = snapshot["generator"]
-    shown = {
-        "model": PRIVATE if is_path(generator["model"]) else generator["model"],
-        "engine": {key: _public_option(key, value) for key, value in generator["engine"].items()},
-    }
-    return snapshot | {"generator": generator | shown}
+    return {key: _public(key, value) for key, value in snapshot.items()}
 
 
-def model_name(spec: Spec) -> str:
-    """Return the generator as rows name it: its id without a revision, or `<private>`."""
-    shown = str(public(snapshot(spec))["generator"]["model"])
-    return shown.partition("@")[0]
+def _public(key: str, value: Any) -> Any:
+    """Return a part of a snapshot as it may be published; `key` is its name."""
+    if key == "embedder":
+        # Vectors lie in a file of this machine, unlike an engine's `file`, which is one of the Hub.
+        value = {name: PRIVATE if name == "file" else item for name, item in value.items()}
+    if key in ("engine", "embedder"):
+        return _public_option(key, value)
+    if isinstance(value, dict):
+        return {name: _public(name, item) for name, item in value.items()}
+    if key == "files" and isinstance(value, list):
+        return [PRIVATE for _ in value]
+    return PRIVATE if _is_model_path(key, value) else value
+
+
+def model_name(model: str) -> str:
+    """Return a model as rows name it: its id without a revision, or `<private>` for a path."""
+    return PRIVATE if is_path(model) else model.partition("@")[0]
 
 
 def population(snapshot: Snapshot) -> dict[str, object]:
@@ -87,4 +99,9 @@ def _public_option(key: str, value: object) -> object:
     if isinstance(value, list):
         return [_public_option(key, item) for item in value]
     is_place = isinstance(value, str) and (value.startswith((".", "/", "~")) or "://" in value)
+    is_place = is_place or _is_model_path(key, value)
     return PRIVATE if is_place or key.endswith(_OF_THIS_MACHINE) else value
+
+
+def _is_model_path(key: str, value: object) -> bool:
+    return key in ("model", "dataset") and isinstance(value, str) and is_path(value)

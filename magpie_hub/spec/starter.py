@@ -37,6 +37,10 @@ instructions:
 responses:
   temperature: 0
 
+# Labels on every row. `quality`, `difficulty` and `category` would ask a judge: the model itself,
+# or another that `judge: {{model: ..., engine: ...}}` names.
+tags: [lengths, language, personal_data]
+
 # The subsets that `load_dataset("{repo}", NAME)` opens:
 # `raw` holds every answered row, `filtered` those whose answer came to its end.
 configs:

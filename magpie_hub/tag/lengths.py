@@ -5,7 +5,7 @@ import pyarrow.compute as pc
 
 
 def label(rows: pa.Table) -> dict[str, pa.ChunkedArray]:
-    """Return `instruction_length`, `response_length` (characters) and `response_tokens`."""
+    """Return both `*_length` (characters) and `response_tokens`, null in rows that others made."""
     return {
         "instruction_length": pc.utf8_length(rows["instruction"]).cast("int64"),
         "response_length": pc.utf8_length(rows["response"]).cast("int64"),

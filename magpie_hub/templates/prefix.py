@@ -14,9 +14,7 @@ from magpie_hub.errors import TemplateError
 from magpie_hub.templates.sandbox import Rendering, render
 from magpie_hub.templates.sources import TemplateSource
 
-# Plain lower-case words, since templates may trim, lower or look for signs. The two sets differ
-# in length, first letter and number of words, so that a text made from those differs as well.
-_WORDS: tuple[dict[str, str], ...] = (
+WORDS: tuple[dict[str, str], ...] = (
     {
         "S": "be brief at the harbour",
         "U1": "where do herons sleep",
@@ -35,8 +33,10 @@ _WORDS: tuple[dict[str, str], ...] = (
         "U3": "then kindly draw up a list of things that ought to go into our rucksack",
     },
 )
-# What ordinary words do not have: outer spaces, digits, line breaks, capitals, markup.
-_ODD = " \tÄpfel: 42 × <b>X</b>,\r\n\n```y``` {{ z }} #1_000 \n "
+"""Two sets of plain lower-case words, since templates may trim, lower or look for signs. They
+differ in length, first letter and number of words, so that a text made from those differs too."""
+ODD = " \tÄpfel: 42 × <b>X</b>,\r\n\n```y``` {{ z }} #1_000 \n "
+"""What ordinary words do not have: outer spaces, digits, line breaks, capitals, markup."""
 _ROLES = {"S": "system", "U": "user", "A": "assistant"}
 
 ASK = ("U1",)
@@ -146,28 +146,33 @@ def _renderings(
     source: TemplateSource, day: str, render_kwargs: Mapping[str, object]
 ) -> tuple[dict[tuple[str, ...], Cut], Rendering]:
     """Return the cut of every shape, and what became of odd words; one child process."""
-    variables: dict[str, object] = {"add_generation_prompt": True, "tools": None, "documents": None}
-    # As transformers does: a token that the tokenizer lacks is undefined, which prints nothing.
-    tokens = {"bos_token": source.bos_token, "eos_token": source.eos_token}
-    variables |= {name: token for name, token in tokens.items() if token is not None}
     conversations = [
         [{"role": _ROLES[mark[0]], "content": words[mark]} for mark in shape]
         for shape in _SHAPES
-        for words in _WORDS
+        for words in WORDS
     ]
     *pairs, odd = render(
         source.chat_template,
-        [*conversations, [{"role": "user", "content": _ODD}]],
-        variables=variables | dict(render_kwargs),
+        [*conversations, [{"role": "user", "content": ODD}]],
+        variables=variables(source) | dict(render_kwargs),
         date=day,
     )
     two = iter(pairs)
-    return {shape: _cut(shape, next(two), next(two)) for shape in _SHAPES}, odd
+    return {shape: cut(shape, next(two), next(two)) for shape in _SHAPES}, odd
 
 
-def _cut(shape: tuple[str, ...], first: Rendering, second: Rendering) -> Cut:
-    pieces = _pieces(shape, first, _WORDS[0])
-    if isinstance(pieces, str) or pieces == (again := _pieces(shape, second, _WORDS[1])):
+def variables(source: TemplateSource, *, generation_prompt: bool = True) -> dict[str, object]:
+    """Return what transformers gives a template besides the messages."""
+    # A token that the tokenizer lacks is undefined, which prints nothing.
+    tokens = {"bos_token": source.bos_token, "eos_token": source.eos_token}
+    known: dict[str, object] = {name: token for name, token in tokens.items() if token is not None}
+    return known | {"add_generation_prompt": generation_prompt, "tools": None, "documents": None}
+
+
+def cut(shape: tuple[str, ...], first: Rendering, second: Rendering) -> Cut:
+    """Return the texts around a shape's words, from a rendering of each of the two `WORDS`."""
+    pieces = _pieces(shape, first, WORDS[0])
+    if isinstance(pieces, str) or pieces == (again := _pieces(shape, second, WORDS[1])):
         return pieces
     return again if isinstance(again, str) else "the text around them changes with the words"
 
@@ -211,10 +216,10 @@ def _turns(
 
 
 def _system(cuts: Mapping[tuple[str, ...], Cut], post_query: str) -> tuple[str | None, list[str]]:
-    cut, chat = cuts[SYSTEM], cuts[SYSTEM_CHAT]
-    if isinstance(cut, str):
-        return None, [f"there is no prefix with a system prompt: {cut}"]
-    before, after, end = cut
+    alone, chat = cuts[SYSTEM], cuts[SYSTEM_CHAT]
+    if isinstance(alone, str):
+        return None, [f"there is no prefix with a system prompt: {alone}"]
+    before, after, end = alone
     warnings = []
     if end != post_query:
         warnings.append("a system prompt changes the text after the user's words")
@@ -238,9 +243,9 @@ def _border_warnings(
     words = odd.text.removeprefix(prefix).removesuffix(post_query)
     if odd.error or prefix + words + post_query != odd.text:
         warnings.append("words with digits, signs or line breaks change the text around them")
-    elif words == _ODD.strip():
+    elif words == ODD.strip():
         warnings.append("the template trims the user's words")
-    elif words != _ODD:
+    elif words != ODD:
         warnings.append("the template rewrites words that hold digits, signs or line breaks")
     return warnings
 

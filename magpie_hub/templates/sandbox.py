@@ -14,8 +14,8 @@ from pathlib import Path
 
 from magpie_hub.errors import TemplateError
 
-Conversation = Sequence[Mapping[str, str]]
-"""Messages: `{"role": ..., "content": ...}` each."""
+Conversation = Sequence[Mapping[str, object]]
+"""Messages: `{"role": ..., "content": ...}` each; the content is a text or a list of parts."""
 
 CPU_SECONDS = 4
 WALL_SECONDS = 30

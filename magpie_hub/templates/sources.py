@@ -39,19 +39,19 @@ class TemplateSource:
     architectures: tuple[str, ...] = ()
 
 
-def load(model: str) -> TemplateSource:
+def load(model: str, *, base: bool = False) -> TemplateSource:
     """Return the chat template of a model, with what belongs to it.
 
     model: a `.gguf` or `.jinja` file, a folder with a `tokenizer_config.json`, or a Hub id with
-    or without `@REVISION`.
+    or without `@REVISION`. base: whether it may have no chat template, which is then empty.
     Raises TemplateError where the files are not what they should be, HubError where they cannot
     be had.
     """
     path = Path(model)
     if path.is_dir():
-        return _from_files(model, lambda name: _existing(path / name))
+        return _from_files(model, lambda name: _existing(path / name), base)
     if model.endswith(".gguf") or model == hub.SMOLLM2:
-        return _from_gguf(model, hub.gguf(model))
+        return _from_gguf(model, hub.gguf(model), base)
     if model.endswith(".jinja"):
         return inline(model, _text(path))
     if path.exists():
@@ -62,7 +62,7 @@ def load(model: str) -> TemplateSource:
     repo, revision = hub.split_model(model)
     # Without this one there is nothing to read, and `fetch` says why.
     hub.fetch(repo, "tokenizer_config.json", revision=revision)
-    return _from_files(model, lambda name: hub.find(repo, name, revision=revision))
+    return _from_files(model, lambda name: hub.find(repo, name, revision=revision), base)
 
 
 def network(path: Path) -> tuple[tuple[str, ...], int | None]:
@@ -80,7 +80,9 @@ def inline(name: str, chat_template: str) -> TemplateSource:
     return TemplateSource(name, chat_template, None, None, {}, {}, None)
 
 
-def _from_files(name: str, place: Callable[[str], Path | None]) -> TemplateSource:
+def _from_files(
+    name: str, place: Callable[[str], Path | None], base: bool = False
+) -> TemplateSource:
     """Read what tokenizers and models of transformers are saved as; `place` finds a file."""
     path = place("tokenizer_config.json")
     if path is None:
@@ -93,7 +95,7 @@ def _from_files(name: str, place: Callable[[str], Path | None]) -> TemplateSourc
     template = place("chat_template.jinja")
     return TemplateSource(
         name=name,
-        chat_template=_text(template) if template else _chosen(tokenizer_config, path),
+        chat_template=_text(template) if template else _chosen(tokenizer_config, path, base),
         bos_token=_token(tokenizer_config, "bos_token", path),
         eos_token=_token(tokenizer_config, "eos_token", path),
         special_ids={
@@ -133,7 +135,7 @@ def _added_tokens(
         yield tokenizer, entry
 
 
-def _chosen(tokenizer_config: dict[str, Any], path: Path) -> str:
+def _chosen(tokenizer_config: dict[str, Any], path: Path, base: bool) -> str:
     """Return the chat template, of several named ones the one named `default`."""
     template = tokenizer_config.get("chat_template")
     if isinstance(template, list):
@@ -141,6 +143,8 @@ def _chosen(tokenizer_config: dict[str, Any], path: Path) -> str:
         template = named.get("default")
     if isinstance(template, str):
         return template
+    if template is None and base:
+        return ""
     if template is None:
         raise _no_template(path)
     raise _wrong(path, "chat_template", template, "a string, or a list with one named `default`")
@@ -153,10 +157,10 @@ def _token(tokenizer_config: dict[str, Any], key: str, path: Path) -> str | None
     return _may(tokenizer_config, key, str, path)
 
 
-def _from_gguf(name: str, path: Path) -> TemplateSource:
+def _from_gguf(name: str, path: Path, base: bool) -> TemplateSource:
     values = _metadata(path)
     template = _may(values, "tokenizer.chat_template", str, path)
-    if template is None:
+    if template is None and not base:
         raise _no_template(path)
     tokens = _may(values, "tokenizer.ggml.tokens", list, path) or []
     types = _may(values, "tokenizer.ggml.token_type", list, path) or []
@@ -168,7 +172,7 @@ def _from_gguf(name: str, path: Path) -> TemplateSource:
     }
     return TemplateSource(
         name=name,
-        chat_template=template,
+        chat_template=template or "",
         bos_token=_token_of(values, "tokenizer.ggml.bos_token_id", tokens, path),
         eos_token=_token_of(values, "tokenizer.ggml.eos_token_id", tokens, path),
         special_ids={

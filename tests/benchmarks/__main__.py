@@ -28,7 +28,7 @@ from tests.benchmarks import Pair
 HERE = Path(__file__).parent
 BENCHMARKS: dict[str, dict[str, Any]] = json.loads((HERE / "goals.json").read_text("utf-8"))
 """By name: the goal (`of`, `at_least`, `at_most`), the module that it is `in`, the library that it
-`needs` besides a checkout's."""
+`needs` besides a checkout's. Without a bound it is measured for a decision."""
 
 
 def result(name: str, pair: Pair) -> dict[str, object]:

@@ -4,6 +4,7 @@ SmolLM2, the same prompts, sampling and seeds, and so the same texts. Only our s
 GOMP_SPINCOUNT, which our engine does and a user of the library does not.
 """
 
+import json
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -47,13 +48,13 @@ def _pair(*, instructions: bool) -> Pair:
     return Pair("tokens/s", *rates, versions)
 
 
-def bare(weights: Path, requests: Sequence[Request]) -> Generator[Round]:
-    """Yield rounds of the library's own call."""
+def bare(weights: Path, requests: Sequence[Request], *, context: int = CONTEXT) -> Generator[Round]:
+    """Yield rounds of the library's own call; context: the tokens of a slot."""
     import xllamacpp
 
     params = xllamacpp.CommonParams()
     params.model.path = str(weights)
-    params.n_parallel, params.n_ctx, params.cpuparams.n_threads = SLOTS, SLOTS * CONTEXT, THREADS
+    params.n_parallel, params.n_ctx, params.cpuparams.n_threads = SLOTS, SLOTS * context, THREADS
     # As our engine has it: the end mark is matched as text, and no prompt is copied.
     params.special, params.cache_ram_mib = True, 0
     params.verbosity = 0
@@ -69,7 +70,10 @@ def bare(weights: Path, requests: Sequence[Request]) -> Generator[Round]:
 
 
 def _body(request: Request) -> dict[str, Any]:
-    return SAMPLER | {
+    schema = request.json_schema
+    return {
+        **SAMPLER,
+        **({} if schema is None else {"json_schema": json.loads(schema)}),
         "prompt": request.prompt,
         "max_tokens": request.sampling.max_tokens,
         "temperature": request.sampling.temperature,

@@ -6,7 +6,6 @@ into a shard, in a run folder that is gone afterwards. Knows no other side.
 
 import sys
 from collections.abc import Callable, Generator, Iterator
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from itertools import islice, product
 from pathlib import Path
@@ -14,16 +13,17 @@ from shutil import copytree
 from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
-from unittest.mock import patch
 
-from magpie_hub.engines import open_engine
+from magpie_hub.engines import engine_class, open_engine
 from magpie_hub.engines.base import Completion, Engine, Request
 from magpie_hub.records import INSTRUCTIONS
-from magpie_hub.run import generation
 from magpie_hub.run.begin import begin
+from magpie_hub.run.generation import generate
+from magpie_hub.run.opened import Models
 from magpie_hub.run.weights import find
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.spec.model import Spec
+from magpie_hub.spec.sections import Model
 from tests.benchmarks.sides import Round
 
 VERBS = ("Explain", "Summarize", "Write a short poem about", "Write a quiz about")
@@ -66,10 +66,11 @@ def questions(count: int) -> list[str]:
 def ours(work: Work) -> Generator[Round]:
     """Yield rounds for ever, each a run of its own."""
     spec = _spec(work)
-    engine = spec.generator.engine
+    engine = spec.drawn_from.engine
+    weights = find(spec.drawn_from, engine_class(engine.name).weights)
     with TemporaryDirectory() as scratch:
         begun = _begun(spec, work, Path(scratch, "begun"))
-        with open_engine(engine.name, find(spec.generator), engine.options) as model:
+        with open_engine(engine.name, weights, engine.options) as model:
             while True:
                 with TemporaryDirectory() as folder:
                     copytree(begun.path, folder, dirs_exist_ok=True)
@@ -78,8 +79,7 @@ def ours(work: Work) -> Generator[Round]:
 
 def _round(spec: Spec, work: Work, folder: RunFolder, model: Engine) -> Round:
     clocked = Clocked(model, work)
-    with patch.object(generation, "open_engine", lambda *_: nullcontext(clocked)):
-        generation.generate(spec, folder, _unread, _warn)
+    generate(spec, folder, _unread, _warn, Ready(clocked))
     return clocked.round
 
 
@@ -116,6 +116,18 @@ class Clocked:
         return request
 
 
+class Ready(Models):
+    """The one model of a stage, which is open before the stage begins and stays so."""
+
+    def __init__(self, engine: Clocked) -> None:
+        super().__init__()
+        self._engine: Any = engine
+
+    def engine(self, section: Model, weights: Path | None) -> Engine:
+        """Return the engine, whatever was asked for."""
+        return self._engine
+
+
 def _spec(work: Work) -> Spec:
     return Spec.model_validate(
         {
@@ -139,7 +151,7 @@ def _begun(spec: Spec, work: Work, path: Path) -> RunFolder:
         [unit] = folder.units()
         journal = folder.open_journal(INSTRUCTIONS, unit)
         for index, text in enumerate(questions(work.rows)):
-            drawn = Completion(None, text, "stop", 0, 0, 0.0, spec.generator.engine.name, "")
+            drawn = Completion(None, text, "stop", 0, 0, 0.0, spec.drawn_from.engine.name, "")
             journal.append({"index": index, **asdict(drawn)})
         journal.close()
     return folder

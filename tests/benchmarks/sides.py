@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from operator import attrgetter
 
 from magpie_hub.engines.base import Request
 
@@ -40,12 +41,16 @@ Side = Callable[[], Generator[Round]]
 
 
 def alternate(
-    ours: Side, theirs: Callable[[Sequence[Request]], Generator[Round]], rounds: int = 3
+    ours: Side,
+    theirs: Callable[[Sequence[Request]], Generator[Round]],
+    rounds: int = 3,
+    amount: Callable[[Round], int] = attrgetter("tokens"),
 ) -> tuple[list[float], list[float]]:
     """Return the tokens/s of both sides, round by round, after one round of each to warm up.
 
-    theirs: is given the requests of our first round. Raises RuntimeError where a side did not
-    complete every request, EOFError where one died (its traceback is on stderr).
+    theirs: is given the requests of our first round. amount: what is counted instead of tokens.
+    Raises RuntimeError where a side did not complete every request, EOFError where one died (its
+    traceback is on stderr).
     """
     with _process(ours) as our_round:
         requests = our_round().requests
@@ -55,7 +60,7 @@ def alternate(
     for done in (side for pair in pairs for side in pair):
         if done.completions != len(requests):
             raise RuntimeError(f"{done.completions} of {len(requests)} requests were completed")
-    return _rates(o for o, _ in pairs), _rates(t for _, t in pairs)
+    return _rates((o for o, _ in pairs), amount), _rates((t for _, t in pairs), amount)
 
 
 def _rested(round_: Callable[[], Round]) -> Round:
@@ -63,8 +68,8 @@ def _rested(round_: Callable[[], Round]) -> Round:
     return round_()
 
 
-def _rates(rounds: Iterator[Round]) -> list[float]:
-    return [done.tokens / done.seconds for done in rounds]
+def _rates(rounds: Iterator[Round], amount: Callable[[Round], int]) -> list[float]:
+    return [amount(done) / done.seconds for done in rounds]
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from tests.benchmarks import Pair
 from tests.benchmarks.__main__ import BENCHMARKS, chosen, main, result
 from tests.benchmarks.ours import Work, ours, questions
 from tests.benchmarks.sides import Round, alternate
+from tests.benchmarks.tagging import Judging, tagged
 
 REQUEST = Request(0, (1, 2), Sampling(0.0, 1.0, 8), 0, (3,))
 
@@ -70,6 +71,13 @@ def test_sides_work_in_processes_of_their_own(monkeypatch):
     assert rates == ([4.0, 4.0], [2.0, 2.0])
 
 
+def test_a_round_may_count_for_something_else(monkeypatch):
+    """What is counted instead of tokens is divided by the seconds."""
+    monkeypatch.setattr("tests.benchmarks.sides.REST", 0.0)
+    sides = partial(one_by_one, 2.0), partial(beside, seconds=4.0)
+    assert alternate(*sides, rounds=1, amount=lambda _: 4) == ([2.0], [1.0])
+
+
 def test_a_side_that_failed_a_request_makes_no_result(monkeypatch):
     """A side that is fast because it did less is an error."""
     monkeypatch.setattr("tests.benchmarks.sides.REST", 0.0)
@@ -91,6 +99,17 @@ def test_our_side_is_a_run(instructions):
         instructions
     }
     assert all(request.stop[-1] == 7 for request in first.requests)
+
+
+def test_our_side_is_a_run_that_is_tagged():
+    """Each round asks for every label again, and what was asked can go to another process."""
+    rounds = tagged(Judging(["quality", "category"], 6, {"name": "scripted"}, "scripted"))
+    first, second = next(rounds), next(rounds)
+    rounds.close()
+    assert first.completions == second.completions == 12
+    assert first.requests == second.requests
+    assert {request.key for request in first.requests} == {None}
+    assert all(request.json_schema for request in first.requests)
 
 
 def test_questions_differ():

@@ -14,12 +14,14 @@ from huggingface_hub import DatasetCardData
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from magpie_hub import bundled, records
-from magpie_hub.card import render
+from magpie_hub import bundled
 from magpie_hub.card.facts import measure
+from magpie_hub.card.render import ConfigCard, code, front_matter, inline, render
+from magpie_hub.columns import SFT, Field
 from magpie_hub.curate.funnel import funnel
 from magpie_hub.errors import CardError
-from tests.card.reading import MARKDOWN, fences, front, shape
+from magpie_hub.records import arrow_schema
+from tests.card.reading import MARKDOWN, body, fences, front, shape
 
 SPEC = {
     "repo": "org/tiny",
@@ -38,6 +40,16 @@ PINS = {
     "responses": {"temperature": 0.0, "top_p": 1.0, "max_tokens": 64},
     "reasoning": None,
     "context_length": 2048,
+}
+TAGS = {
+    "quality": {
+        "model": "org/judge",
+        "revision": "0e9e39f",
+        "rows": 1000,
+        "failed": {"not-json": 12, "wrong-form": 3},
+        "retried": 40,
+        "cut": 2,
+    },
 }
 HOSTILE = [
     "# Heading\n\n- item\n\n> quote",
@@ -61,10 +73,10 @@ def config(tmp_path_factory, row):
     def make(user="Why?", assistant="Because.", **changes):
         folder = tmp_path_factory.mktemp(f"config{next(numbers)}")
         rows = [row(user, assistant), row(finish_reason="length"), row(language="DE")]
-        schema = records.arrow_schema(records.columns("sft"))
+        schema = arrow_schema({field.name: field.type for field in SFT})
         pq.write_table(pa.Table.from_pylist(rows, schema), folder / "train-00000-of-00001.parquet")
         steps = funnel(1200, [("instruction", "empty", 1190), ("filter", "language == EN", 7)])
-        card = render.ConfigCard("raw", "sft", True, None, steps, measure(folder))
+        card = ConfigCard("raw", SFT, True, None, steps, measure(folder))
         return replace(card, **changes)
 
     return make
@@ -73,8 +85,8 @@ def config(tmp_path_factory, row):
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_rows_text_stays_text(config, text):
     """Whatever a row says, the page has the same parts, and the block holds the text verbatim."""
-    card = render.render(SPEC, PINS, [config(text, text)])
-    plain = render.render(SPEC, PINS, [config()])
+    card = render(SPEC, PINS, [config(text, text)], TAGS)
+    plain = render(SPEC, PINS, [config()], TAGS)
 
     assert shape(card) == shape(plain)
     lines = text.replace("\r\n", "\n")
@@ -92,7 +104,7 @@ def test_any_text_stays_text(config_once, text):
     plain, card = config_once
     messages = [{"content": text}, {"content": text}]
     facts = replace(card.facts, sample={**card.facts.sample, "messages": messages})
-    page = render.render(SPEC, PINS, [replace(card, facts=facts)])
+    page = render(SPEC, PINS, [replace(card, facts=facts)], TAGS)
 
     assert shape(page) == plain
     assert fences(page)[2].rstrip("\n") == text.rstrip("\n")
@@ -102,12 +114,12 @@ def test_any_text_stays_text(config_once, text):
 def config_once(config):
     """A config's card, and the shape of the page that it alone makes."""
     card = config()
-    return shape(render.render(SPEC, PINS, [card])), card
+    return shape(render(SPEC, PINS, [card], TAGS)), card
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_other_texts_stay_text(config, text):
-    """A licence, model, prefix, engine, reason or language that is markup is shown as written."""
+    """A licence, model, prefix, reason, label or meaning that is markup is shown as written."""
     card = config()
     counts = {"language": {text: 3}, "finish_reason": {"stop": 3}}
     facts = replace(card.facts, counts=counts, engines=((text, text, ""),))
@@ -115,12 +127,17 @@ def test_other_texts_stay_text(config, text):
     pins = PINS | {"revision": text, "prefix": text}
 
     steps = funnel(10, [(text, text, 7)])
-    page = render.render(spec, pins, [replace(card, facts=facts, filter=text, funnel=steps)])
+    own = (Field("mood", "string", "tag", text),)
+    changed = replace(card, facts=facts, filter=text, funnel=steps, fields=SFT + own)
+    tags = {"quality": TAGS["quality"] | {"model": text, "revision": text, "failed": {text: 1}}}
+    page = render(spec, pins, [changed], tags)
 
     usual = replace(card.facts, counts=counts | {"language": {"EN": 3}})
     steps = funnel(10, [("filter", "x", 7)])
-    plain = replace(card, facts=usual, filter="finished", funnel=steps)
-    expected = render.render(SPEC, PINS, [plain])
+    own = (Field("mood", "string", "tag", "How it sounds."),)
+    plain = replace(card, facts=usual, filter="finished", funnel=steps, fields=SFT + own)
+    once = {"quality": TAGS["quality"] | {"failed": {"not-json": 1}}}
+    expected = render(SPEC, PINS, [plain], once)
     assert shape(page) == shape(expected)
     assert front(page)["license"] == text
     assert yaml.safe_load(fences(page)[-2])["license"] == text
@@ -129,7 +146,7 @@ def test_other_texts_stay_text(config, text):
 @pytest.mark.parametrize("text", ["a", "`", "``a`", " a", "<b>", "a\nb", "x | y", "\\", "&amp;"])
 def test_inline_and_code_in_a_table_cell(text):
     """Both show the text, its white space folded, in one cell."""
-    table = f"| a | b |\n| --- | --- |\n| {render.inline(text)} | {render.code(text)} |\n"
+    table = f"| a | b |\n| --- | --- |\n| {inline(text)} | {code(text)} |\n"
     cells = [token for token in MARKDOWN.parse(table) if token.type == "inline"][2:]
 
     assert ["".join(child.content for child in cell.children) for cell in cells] == [
@@ -142,7 +159,7 @@ def test_inline_and_code_in_a_table_cell(text):
 def test_front_matter(config):
     """Values that YAML might take for something else come back as they were."""
     spec = SPEC | {"license": "no", "repo": "org/1.0"}
-    read = front(render.render(spec, PINS, [config(name="on"), config(name="2024", default=False)]))
+    read = front(render(spec, PINS, [config(name="on"), config(name="2024", default=False)], TAGS))
 
     assert (read["license"], read["pretty_name"]) == ("no", "1.0")
     assert read["language"] == ["de", "en"]
@@ -152,10 +169,10 @@ def test_front_matter(config):
     }
     assert configs.get_default_config_name() == "on"
     (on, _) = read["dataset_info"]
-    assert Features._from_yaml_list(on["features"]).arrow_schema == records.arrow_schema(
-        records.columns("sft")
+    assert Features._from_yaml_list(on["features"]).arrow_schema == arrow_schema(
+        {field.name: field.type for field in SFT}
     )
-    assert "license" not in front(render.render(SPEC | {"license": None}, PINS, [config()]))
+    assert "license" not in front(render(SPEC | {"license": None}, PINS, [config()], TAGS))
 
 
 @pytest.mark.parametrize(
@@ -172,7 +189,7 @@ def test_size_categories(config, rows, expected):
     """The largest config decides the Hub's size category, up to the most rows of a spec."""
     card = config()
     large = replace(card, facts=replace(card.facts, rows=rows))
-    assert render.front_matter(SPEC, [card, large])["size_categories"] == [expected]
+    assert front_matter(SPEC, [card, large])["size_categories"] == [expected]
 
 
 def test_a_language_of_few_rows_is_not_stated(config):
@@ -180,44 +197,76 @@ def test_a_language_of_few_rows_is_not_stated(config):
     card = config()
     counts = {"language": {"EN": 196, "DE": 2, "FR": 1, "none": 1}, "finish_reason": {}}
     many = replace(card, facts=replace(card.facts, rows=200, counts=counts))
-    assert render.front_matter(SPEC, [many])["language"] == ["de", "en"]
+    assert front_matter(SPEC, [many])["language"] == ["de", "en"]
 
 
 def test_the_share_of_cut_answers(config):
     """A cut answer is a limit that the card tells; without one it tells none."""
     card = config()
-    assert "33.3 % of the responses in `raw` were cut at their token limit" in render.render(
-        SPEC, PINS, [card]
+    assert "33.3 % of the responses in `raw` were cut at their token limit" in render(
+        SPEC, PINS, [card], TAGS
     )
     whole = replace(card.facts, counts=card.facts.counts | {"finish_reason": {"stop": 3}})
-    assert "were cut" not in render.render(SPEC, PINS, [replace(card, facts=whole)])
+    assert "were cut" not in render(SPEC, PINS, [replace(card, facts=whole)], TAGS)
+
+
+def test_the_share_of_failed_labels(config):
+    """Each tag that a model makes says how often it failed and why; without one it is not said."""
+    page = render(SPEC, PINS, [config()], TAGS)
+    assert "| `quality` | `org/judge` | `0e9e39f` | 1,000 | 15 | 1.5 % | 40 | 2 |" in page
+    assert "Why `quality` failed: `not-json` 12, `wrong-form` 3." in page
+    assert "No safety model has screened the rows." in page
+    assert "## Tags" not in render(SPEC, PINS, [config()], {})
+
+
+def test_what_a_guard_said(config):
+    """The share of safe rows and each category are told, and no longer that nothing looked."""
+    card = config()
+    counts = {"safety": {"safe": 2, "unsafe": 1}, "safety_categories": {"none": 2, "S1": 1}}
+    facts = replace(card.facts, counts=card.facts.counts | counts)
+    guard = TAGS["quality"] | {"model": "org/guard", "categories": {"S1": "violent crimes"}}
+    page = render(SPEC, PINS, [replace(card, facts=facts)], {"safety": guard})
+    assert "In `raw` `org/guard` calls 66.7 % of the rows safe, and 33.3 % unsafe" in page
+    assert "\n- `S1`, violent crimes: 1\n" in page
+    assert "`org/guard` has screened the rows" in page
+    assert "No safety model" not in page
+
+
+def test_rows_of_others(config):
+    """A card of a source names it with its checksum, and no generator, prefix or engine."""
+    spec = {"repo": "org/tiny", "license": None, "source": {"dataset": "org/theirs"}}
+    page = render(spec, {"checksums": {"org/theirs": "0c5e"}}, [config()], {})
+    assert "others made, from the dataset `org/theirs`" in page
+    assert "| `org/theirs` | `0c5e` |" in page
+    assert "prefix" not in body(page).partition("## Columns")[0]
+    assert front(page)["source_datasets"] == ["org/theirs"]
+    assert front(render(SPEC, PINS, [config()], {}))["source_datasets"] == ["original"]
 
 
 def test_twice_the_same(config):
     """The same facts give the same bytes."""
-    first, second = (render.render(SPEC, PINS, [config()]) for _ in range(2))
+    first, second = (render(SPEC, PINS, [config()], TAGS) for _ in range(2))
     assert first == second
 
 
 @pytest.mark.parametrize(
-    ("file", "line", "text", "fault"),
+    ("file", "text", "fault"),
     [
-        ("funnel.md.jinja", 12, "{{ configs[0].funnel.median }}", "median"),
-        ("dataset.md.jinja", 92, "{{ gpu_hours }}", "'gpu_hours' is undefined"),
-        ("statistics.md.jinja", 18, "{{ oops", "unexpected end of template"),
-        ("provenance.md.jinja", 23, "{% include 'none.jinja' %}", "none.jinja"),
+        ("funnel.md.jinja", "{{ configs[0].funnel.median }}", "median"),
+        ("dataset.md.jinja", "{{ gpu_hours }}", "'gpu_hours' is undefined"),
+        ("statistics.md.jinja", "{{ oops", "unexpected end of template"),
+        ("provenance.md.jinja", "{% include 'none.jinja' %}", "none.jinja"),
     ],
 )
-def test_what_was_not_measured_cannot_be_said(
-    config, tmp_path, monkeypatch, file, line, text, fault
-):
+def test_what_was_not_measured_cannot_be_said(config, tmp_path, monkeypatch, file, text, fault):
     """A name that is not there is an error with the template that asks for it, and the line."""
     cards = shutil.copytree(bundled.cards(), tmp_path / "cards")
-    (cards / file).write_text((cards / file).read_text() + text)
+    page = (cards / file).read_text()
+    (cards / file).write_text(page + text)
     monkeypatch.setattr(bundled, "cards", lambda: cards)
 
     with pytest.raises(CardError) as caught:
-        render.render(SPEC, PINS, [config()])
+        render(SPEC, PINS, [config()], TAGS)
 
-    assert caught.value.message.startswith(f"{file}:{line}: ")
+    assert caught.value.message.startswith(f"{file}:{len(page.splitlines()) + 1}: ")
     assert fault in caught.value.message

@@ -3,11 +3,17 @@
 import pyarrow as pa
 import pytest
 
+from magpie_hub.columns import SFT, type_name
 from magpie_hub.curate.filters import FILTERS, Rule, keep
 from magpie_hub.errors import BuildError
-from magpie_hub.records import columns
 
-ROWS = pa.table({"n": [15, 16, None, 17], "s": ["stop", "length", None, "stop "]})
+ROWS = pa.table(
+    {
+        "n": [15, 16, None, 17],
+        "s": ["stop", "length", None, "stop "],
+        "l": [["phone"], [], None, ["key", "phone"]],
+    }
+)
 
 
 @pytest.mark.parametrize(
@@ -18,6 +24,8 @@ ROWS = pa.table({"n": [15, 16, None, 17], "s": ["stop", "length", None, "stop "]
         (Rule("n", "==", 16), [False, True, False, False], "n == 16"),
         (Rule("n", ">=", 15.5), [False, True, False, True], "n >= 15.5"),
         (Rule("s", "==", "stop"), [True, False, False, False], 's == "stop"'),
+        (Rule("l", "has at most", 0), [False, True, False, False], "l has at most 0"),
+        (Rule("l", "has at most", 1), [True, True, False, False], "l has at most 1"),
     ],
 )
 def test_keep(rule: Rule, expected: list[bool], shown: str) -> None:
@@ -52,8 +60,10 @@ def test_a_column_that_no_tag_made() -> None:
 
 def test_named_filters_speak_of_published_columns() -> None:
     """Every rule of every filter is on a published column, with a value of the column's type."""
-    kinds = {"string": str, "int64": int}
+    kinds = {"string": str, "int64": int, "list<string>": int}
+    published = {field.name: type_name(field.type) for field in SFT}
     rules = [rule for rules in FILTERS.values() for rule in rules]
     assert rules
     for rule in rules:
-        assert isinstance(rule.value, kinds[str(columns("sft")[rule.column])])
+        assert (rule.operator == "has at most") is published[rule.column].startswith("list")
+        assert isinstance(rule.value, kinds[published[rule.column]])

@@ -53,17 +53,20 @@ def test_control_tokens_in_an_instruction_stay_text():
 
 def test_record():
     """A record holds every column of its shard; a cut answer is kept and says so."""
-    done = Completion("key", " Because\n", "length", 9, 64, 0.5, "scripted", "1")
+    # `<|im_start|>user\n` is 6 tokens, the instruction 4, and what follows it 13.
+    done = Completion("key", " Because\n", "length", 23, 64, 0.5, "scripted", "1")
     record = asdict(answerer().record(7, done))
 
     assert record == {
         "index": 7,
         "uuid": DRAW.uuid(7),
+        "model": "org/m",
+        "instruction_tokens": 4,
         "response": "Because",
         "reasoning": None,
         "rejection": None,
         "finish_reason": "length",
-        "prompt_tokens": 9,
+        "prompt_tokens": 23,
         "completion_tokens": 64,
         "seconds": 0.5,
         "error": None,
@@ -78,6 +81,13 @@ def test_record():
         },
     }
     assert pa.Table.from_pylist([record], arrow_schema(RESPONSE_SHARD)).to_pylist() == [record]
+
+
+def test_a_request_that_failed_has_no_instruction_tokens():
+    """The engine never counted its prompt, so nothing is said of the instruction's tokens."""
+    failed = Completion("key", "", "error", 0, 0, 0.0, "scripted", "1", "refused")
+    row = answerer().record(7, failed)
+    assert (row.instruction_tokens, row.rejection) == (None, "engine-error")
 
 
 def test_reasoning_is_kept_apart():

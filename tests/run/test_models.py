@@ -7,7 +7,7 @@ import pytest
 
 from magpie_hub.engines import engine_class
 from magpie_hub.errors import HubError, MagpieError, RunError, TemplateError
-from magpie_hub.run.models import check
+from magpie_hub.run.models import check, of_generator
 from magpie_hub.spec.load import load
 from tests.making import spec_file
 from tests.run.folders import CHATML, NO_CUT, files, save, save_gguf
@@ -23,7 +23,7 @@ def fault(tmp_path: Path, model: object, engine: object, **instructions: int) ->
     generator = {"model": str(model), "engine": engine}
     path = spec_file(tmp_path, generator=generator, instructions={"rows": 9, **instructions})
     with pytest.raises(MagpieError) as caught:
-        check(load(str(path)), date="2026-01-31")
+        check([of_generator(load(str(path)))], date="2026-01-31")
     return caught.value
 
 
@@ -149,7 +149,7 @@ def test_a_model_with_nothing_in_the_way(tmp_path: Path) -> None:
     """Texts, source and folder of a sound model come back for the pins."""
     folder = save(tmp_path / "model", files())
     spec = load(str(spec_file(tmp_path, generator={"model": str(folder), "engine": FOLDER_ENGINE})))
-    model = check(spec, date="2026-01-31")
+    [model] = check([of_generator(spec)], date="2026-01-31")
     assert model.texts.prefix == "<|im_start|>user\n"
     assert model.source.architectures == ("LlamaForCausalLM",)
     assert model.folder == folder

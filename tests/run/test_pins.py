@@ -9,17 +9,25 @@ from magpie_hub.engines.base import Sampling
 from magpie_hub.engines.scripted import Scripted
 from magpie_hub.errors import RunError
 from magpie_hub.run.generation import generate
+from magpie_hub.run.models import check, of_generator
 from magpie_hub.run.pins import Pins, resolve, weights
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.spec.load import load
-from tests.making import finished_run, quiet, spec_file
+from magpie_hub.spec.model import Spec
+from tests.making import carry_out, finished_run, spec_file
 from tests.run.folders import CHATML, files, save, save_gguf
 from tests.small_hub import FIRST, SECOND
 
 
+def resolved(spec: Spec) -> Pins:
+    """Return the pins of a spec, as a run that begins gets them."""
+    [model] = check([of_generator(spec)], date="2026-01-31")
+    return resolve(spec, model, date="2026-01-31")
+
+
 def test_pins_of_the_scripted_engine(tmp_path: Path) -> None:
     """Prefix, post-query and ends come from the engine's own template; JSON gives them back."""
-    pins = resolve(load(str(spec_file(tmp_path))), date="2026-01-31")
+    pins = resolved(load(str(spec_file(tmp_path))))
     assert pins.prefix == ("<|im_start|>system\nYou follow a script.<|im_end|>\n<|im_start|>user\n")
     assert pins.post_query == "<|im_end|>\n<|im_start|>assistant\n"
     assert pins.ends == ("<|im_end|>",)
@@ -31,7 +39,7 @@ def test_other_weights_are_not_mixed_in(tmp_path: Path) -> None:
     """A weight file with other content under the same name is refused, with both revisions."""
     path = save_gguf(tmp_path / "model.gguf", CHATML, "llama", 2048)
     spec = load(str(spec_file(tmp_path, generator={"model": str(path), "engine": "llama_cpp"})))
-    pins = resolve(spec, date="2026-01-31")
+    pins = resolved(spec)
     assert weights(spec, pins) == path
     save_gguf(path, CHATML, "llama", 4096)
     with pytest.raises(RunError, match=f"with the weights `{pins.revision}`, now they are `sha2"):
@@ -48,11 +56,11 @@ def test_a_run_goes_on_with_its_commit(tmp_path: Path, monkeypatch: pytest.Monke
     engine = {"name": "server", "url": "http://127.0.0.1:9"}
     spec = load(str(spec_file(tmp_path, generator={"model": "org/m", "engine": engine})))
     (repo / "refs/main").write_text(FIRST)
-    pins = resolve(spec, date="2026-01-31")
+    pins = resolved(spec)
     assert (pins.revision, pins.commit) == (FIRST, FIRST)
     (repo / "refs/main").write_text(SECOND)
     assert weights(spec, pins) == repo / "snapshots" / FIRST
-    assert resolve(spec, date="2026-01-31").revision == SECOND
+    assert resolved(spec).revision == SECOND
 
 
 def test_a_gguf_of_the_hub_keeps_its_commit(
@@ -68,7 +76,7 @@ def test_a_gguf_of_the_hub_keeps_its_commit(
     (repo / "refs/main").write_text(FIRST)
     engine = {"name": "llama_cpp", "file": "x.gguf"}
     spec = load(str(spec_file(tmp_path, generator={"model": "org/m", "engine": engine})))
-    pins = resolve(spec, date="2026-01-31")
+    pins = resolved(spec)
     assert pins.revision.startswith("sha256:")
     (repo / "refs/main").write_text(SECOND)
     assert weights(spec, pins) == repo / "snapshots" / FIRST / "x.gguf"
@@ -79,7 +87,7 @@ def test_server_and_vllm_name_the_same_revision(tmp_path: Path) -> None:
     folder = save(tmp_path / "model", files())
     engine = {"name": "server", "url": "http://127.0.0.1:9"}
     generator = {"model": str(folder), "engine": engine}
-    pins = resolve(load(str(spec_file(tmp_path, generator=generator))), date="2026-01-31")
+    pins = resolved(load(str(spec_file(tmp_path, generator=generator))))
     same = load(str(spec_file(tmp_path, generator={"model": str(folder), "engine": "vllm"})))
     assert weights(same, pins) == folder
 
@@ -92,7 +100,8 @@ def test_another_version_of_the_engine_is_worth_a_word(
     monkeypatch.setattr(Scripted, "version", "2")
     folder, said = RunFolder(tmp_path / "run"), []
     with folder.lock():
-        generate(load(str(spec_file(tmp_path, 20))), folder, quiet, said.append)
+        spec = load(str(spec_file(tmp_path, 20)))
+        carry_out(generate, spec, folder, warn=said.append)
     assert said == [
         "the run began on scripted 1 and goes on with scripted 2; every row says its own"
     ]
@@ -113,6 +122,6 @@ def test_a_model_that_was_moved_is_still_the_model(tmp_path: Path) -> None:
         str(spec_file(tmp_path, 12, generator={"model": "/b/m.gguf", "engine": "scripted"}))
     )
     with folder.lock():
-        generate(moved, folder, quiet, print)
+        carry_out(generate, moved, folder)
     assert folder.units()[-1].stop == 12
     assert spec.generator.model not in str(folder.state()["population"])

@@ -19,7 +19,7 @@ from magpie_hub.run.tagging import tag
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.spec.load import load
 from magpie_hub.tag import TAGS
-from tests.making import finished_run, quiet, spec_file
+from tests.making import carry_out, finished_run, quiet, spec_file
 from tests.run.releasing import fingerprints, run, start
 
 
@@ -157,12 +157,13 @@ def test_tags_of_answers_that_were_made_again_are_made_again(tmp_path: Path) -> 
     """A tag shard whose response shard is another one by now is replaced without a word."""
     spec, folder = finished_run(tmp_path, 30)
     unit = folder.units()[0]
-    stage = TAGS["lengths"].stage
+    stage = folder.state()["tags"]["lengths"]["stage"]
     table = folder.responses(unit)
     longer = [text + "!" for text in table["response"].to_pylist()]
-    folder.write(RESPONSES, unit, table.set_column(2, "response", pa.array(longer)))
+    column = table.column_names.index("response")
+    folder.write(RESPONSES, unit, table.set_column(column, "response", pa.array(longer)))
     assert not folder.tagged(stage, unit)
-    tag(spec, folder, quiet, print)
+    carry_out(tag, spec, folder)
     assert folder.tagged(stage, unit)
     lengths = folder.tags(stage, unit, TAGS["lengths"].shard)["response_length"].to_pylist()
     assert lengths == [len(text) for text in longer]
@@ -176,7 +177,7 @@ def test_rows_that_were_never_begun_can_be_taken_back(tmp_path: Path) -> None:
         build(slip, folder, quiet, print)
     assert begin(slip, folder, print, draws=True)
     assert folder.state()["growth"] == [20, 900_000]
-    generate(spec, folder, quiet, print)
+    carry_out(generate, spec, folder)
     assert folder.state()["growth"] == [20]
     assert build(spec, folder, quiet, print).funnels["raw"].drawn == 20
 

@@ -6,22 +6,24 @@ from pathlib import Path
 import pytest
 
 from magpie_hub import hub
+from magpie_hub.engines import engine_class
 from magpie_hub.run.weights import find, model_files, revision_of
-from magpie_hub.spec.model import EngineSection, Generator
+from magpie_hub.spec.sections import EngineSection, Model
 from tests.run.folders import CHATML, files, save, save_gguf
 
 
-def generator(model: object, engine: str) -> Generator:
-    """Return a generator as a spec has it."""
-    return Generator(model=str(model), engine=EngineSection(name=engine))
+def found(model: object, engine: str) -> Path | None:
+    """Return what an engine gets of a model that a spec names."""
+    section = Model(model=str(model), engine=EngineSection(name=engine))
+    return find(section, engine_class(engine).weights)
 
 
 def test_each_engine_gets_what_it_opens(tmp_path: Path) -> None:
     """Nothing, a GGUF or a folder; a server's tokenizer may come from either of those."""
     path = save_gguf(tmp_path / "x.gguf", CHATML, "llama", 64)
-    assert find(generator("scripted", "scripted")) is None
-    assert find(generator(path, "llama_cpp")) == find(generator(path, "server")) == path
-    assert find(generator(tmp_path, "vllm")) == find(generator(tmp_path, "server")) == tmp_path
+    assert found("scripted", "scripted") is None
+    assert found(path, "llama_cpp") == found(path, "server") == path
+    assert found(tmp_path, "vllm") == found(tmp_path, "server") == tmp_path
 
 
 def test_which_files_make_a_model() -> None:

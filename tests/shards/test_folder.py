@@ -74,7 +74,7 @@ def test_the_state_is_kept(tmp_path: Path) -> None:
     run.save(state)
 
     assert run.started
-    assert run.state() == {"format": 1, **state}
+    assert run.state() == {"format": 2, **state}
     assert (run.path / "run.json").stat().st_mtime_ns == written.st_mtime_ns
     assert (run.path / "run.json").stat().st_ino == written.st_ino
     run.save(state | {"growth": [5, 9]})
@@ -85,10 +85,10 @@ def test_the_state_is_kept(tmp_path: Path) -> None:
     ("content", "reason"),
     [
         (b"", "Expecting value"),
-        (b'{"format": 1', "Expecting ',' delimiter"),
+        (b'{"format": 2', "Expecting ',' delimiter"),
         (b"[]", "list indices"),
         (b"{}", "'format'"),
-        (b'{"format": 2}', "its format is 2, expected 1"),
+        (b'{"format": 1}', "its format is 1, expected 2"),
         (b"\xff", "codec can't decode"),
     ],
 )
@@ -215,18 +215,18 @@ def test_answers_to_other_instructions(run: RunFolder, change: str) -> None:
 
 def test_tags_of_other_responses(run: RunFolder) -> None:
     """Tags carry the checksum of the shard that they label, and are refused beside another."""
-    tag = TAGS["lengths"]
+    tag, stage = TAGS["lengths"], run.state()["tags"]["lengths"]["stage"]
     answers = run.responses(FIRST)
-    assert run.tags(tag.stage, FIRST, tag.shard)["uuid"].equals(answers["uuid"])
+    assert run.tags(stage, FIRST, tag.shard)["uuid"].equals(answers["uuid"])
 
     run.write(RESPONSES, FIRST, answers.slice(1))
 
     with pytest.raises(ShardError, match=r"belongs elsewhere: it says `{'labelled': "):
-        run.tags(tag.stage, FIRST, tag.shard)
+        run.tags(stage, FIRST, tag.shard)
 
 
 def test_run_json_is_for_people_too(run: RunFolder) -> None:
     """run.json names its format first, one key a line, and ends in a line end."""
     text = (run.path / "run.json").read_text(encoding="utf-8")
-    assert text.startswith('{\n  "format": 1,\n')
+    assert text.startswith('{\n  "format": 2,\n')
     assert text.endswith("\n}\n")

@@ -11,7 +11,7 @@ from magpie_hub.run.generation import generate
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.shards.progress import Progress, progress, rate, seconds_for
 from magpie_hub.spec.load import load
-from tests.making import finished_run, spec_file
+from tests.making import carry_out, finished_run, spec_file
 
 STAGES = {
     "instructions": Progress(rows=10, of=100, rejected={"empty": 2}, tokens=300, seconds=20.0),
@@ -51,7 +51,7 @@ def test_a_run_that_goes_on(tmp_path: Path) -> None:
     def report(stage: str, done: int, *_: int) -> None:
         seen.append((progress(run)[stage].rows, done))
 
-    generate(spec, run, report, print)
+    carry_out(generate, spec, run, report)
 
     assert len(seen) > 25
     assert all(found == done for found, done in seen)

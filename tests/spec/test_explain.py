@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
 
 from magpie_hub.errors import SpecError
 from magpie_hub.spec import model
 from magpie_hub.spec.explain import EXAMPLES
 from magpie_hub.spec.load import load
+from magpie_hub.spec.sections import NamedSection, Section
 
 HEAD = "repo: org/x\ngenerator: {model: org/m}\n"
 
@@ -48,8 +48,12 @@ def explained(text: str, folder: Path) -> SpecError:
         (HEAD + "seed: '5'", "3: `seed`: `5` is text, expected a whole number", "`seed: 0`"),
         (HEAD + "seed: -1", "3: `seed`: `-1`, expected at least 0", "`seed: 0`"),
         (HEAD + "seed: 4294967296", "3: `seed`: `4294967296`, expected less than 4294967296", ""),
-        (HEAD + "tags: [lenghts]", "3: `tags.0`: `lenghts`, expected `lengths` or `language`", "?"),
-        (HEAD + "tags: [7]", "3: `tags.0`: `7`, expected `lengths` or", "`tags: [lengths, "),
+        (
+            HEAD + "tags: [lenghts]",
+            "3: `tags.0`: `lenghts`, expected one of `lengths`, `language`,",
+            "did you mean `lengths`?",
+        ),
+        (HEAD + "tags: [7]", "3: `tags.0`: `7`, expected one of `lengths`, ", "`tags: [lengths, "),
         (HEAD + "tags: [lengths, lengths]", "3: `tags`: `[", "`tags: [lengths, language]`"),
         (HEAD + "configs:\n  raw:", "4: `configs.raw`: empty, expected a map or `false`", "as in"),
         (
@@ -93,23 +97,25 @@ def test_the_first_fault_by_line(tmp_path: Path) -> None:
     assert "s.yaml:1: `seed`" in error.message
 
 
-def test_every_key_has_an_example_that_is_right() -> None:
-    """The examples in hints are the keys of the model, no more and no fewer."""
-    sections: list[type[BaseModel]] = [
-        model.Spec,
-        model.Generator,
-        model.EngineSection,
-        model.Instructions,
-    ]
-    sections += [model.SamplingCell, model.Responses, model.Config]
+def below(section: type) -> list[type]:
+    """Return all classes that are made from one."""
+    return [found for sub in section.__subclasses__() for found in (sub, *below(sub))]
 
-    assert set(EXAMPLES) == {key for section in sections for key in section.model_fields}
+
+def test_every_key_has_an_example_that_is_right() -> None:
+    """The examples in hints are the keys of all sections, no more and no fewer."""
+    sections = [*below(Section), *below(NamedSection)]
+    assert model.Spec in sections
+
+    keys = {field.alias or name for each in sections for name, field in each.model_fields.items()}
+    assert set(EXAMPLES) == keys
 
 
 @pytest.mark.parametrize("key", sorted(model.Spec.model_fields))
 def test_examples_load(key: str, tmp_path: Path) -> None:
     """A hint's example line, put into a spec, is a spec."""
-    lines = {"repo": "org/x", "generator": "{model: org/m}"} | {key: EXAMPLES[key]}
+    made_by = {} if key == "source" else {"generator": "{model: org/m}"}
+    lines = {"repo": "org/x"} | made_by | {key: EXAMPLES[key]}
     (tmp_path / "s.yaml").write_text("".join(f"{k}: {v}\n" for k, v in lines.items()))
 
     assert key in load(str(tmp_path / "s.yaml")).model_fields_set

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from magpie_hub.spec.model import Spec
+from magpie_hub.spec.model import Config, Spec
 from magpie_hub.spec.snapshot import fingerprint, model_name, population, public, snapshot
 
 
@@ -28,7 +28,7 @@ def test_every_default_is_written_out() -> None:
             "max_tokens": 1024,
         },
         "responses": {"temperature": None, "top_p": None, "max_tokens": 4096, "reasoning": "drop"},
-        "tags": ["lengths", "language"],
+        "tags": {"lengths": {}, "language": {}},
         "configs": {"raw": {"filter": None, "default": False}},
     }
     assert json.loads(json.dumps(taken())) == taken()
@@ -87,12 +87,119 @@ def test_public_engine_options() -> None:
     }
 
 
+def imported(**keys: Any) -> dict[str, Any]:
+    """Return the snapshot of the shortest spec of rows that others made, with `keys` added."""
+    return snapshot(Spec.model_validate({"repo": "org/x"} | keys))
+
+
+@pytest.mark.parametrize(
+    ("source", "published"),
+    [
+        ("rows.jsonl", {"files": ["<private>"], "dataset": None}),
+        (["/data/a.csv", "b/*.json"], {"files": ["<private>", "<private>"], "dataset": None}),
+        ("./rows", {"files": None, "dataset": "<private>"}),
+        ("~/rows", {"files": None, "dataset": "<private>"}),
+        ("org/rows", {"files": None, "dataset": "org/rows"}),
+    ],
+)
+def test_public_sources(source: object, published: dict[str, object]) -> None:
+    """A dataset of the Hub is published; files and folders are not."""
+    shown = public(imported(source=source))["source"]
+
+    assert {name: shown[name] for name in published} == published
+
+
+def test_public_models_of_tags() -> None:
+    """What is private of a generator is private of every model that tags."""
+    path, server = {"model": "./m"}, {"model": "m", "engine": {"name": "server", "urls": ["a://b"]}}
+    reward = path | {"engine": {"name": "vllm", "transcript": "t"}, "base": server}
+    tags = {
+        "quality": {"judge": path},
+        "reward": reward,
+        "safety": {"model": "a/b/c", "engine": {"name": "server", "api_key": "KEY"}},
+    }
+
+    shown = public(imported(source="org/rows", judge=path, tags=tags))
+
+    assert shown["judge"]["model"] == "<private>"
+    assert shown["tags"]["quality"]["judge"]["model"] == "<private>"
+    assert shown["tags"]["reward"] == {
+        "model": "<private>",
+        "engine": {"name": "vllm", "transcript": "<private>"},
+        "base": {"model": "m", "engine": {"name": "server", "urls": ["<private>"]}},
+    }
+    assert shown["tags"]["safety"]["model"] == "<private>"
+    assert shown["tags"]["safety"]["engine"] == {"name": "server", "api_key": "<private>"}
+
+
+@pytest.mark.parametrize(
+    ("options", "published"),
+    [
+        ({"name": "vectors", "file": "vectors.parquet"}, {"name": "vectors", "file": "<private>"}),
+        ({"name": "x", "model": "all-mpnet-base-v2"}, {"name": "x", "model": "all-mpnet-base-v2"}),
+        ({"name": "x", "model": "org/m@abc"}, {"name": "x", "model": "org/m@abc"}),
+        ({"name": "x", "model": "models/of/mine"}, {"name": "x", "model": "<private>"}),
+        ({"name": "x", "model": "./mine"}, {"name": "x", "model": "<private>"}),
+    ],
+)
+def test_public_embedders(options: dict[str, str], published: dict[str, str]) -> None:
+    """A file of vectors lies on somebody's machine, and so does a model that is a path."""
+    before = taken(tags={"neighbours": {"embedder": options}})
+
+    assert public(before)["tags"]["neighbours"] == {"embedder": published}
+
+
+def test_names_of_a_spec_are_no_paths() -> None:
+    """Configs, properties and columns may be called like the keys that hide something."""
+    schema = {"properties": {"files": {"enum": ["./a"]}, "model": {"type": "boolean"}}}
+    written = imported(
+        source={"dataset": "org/rows", "columns": {"model": "writer"}},
+        tags={"mood": {"prompt": "{{ instruction }}", "schema": schema}},
+        configs={"files": {}, "engine": {"filter": "finished"}, "dataset": {}},
+    )
+
+    assert public(written) == written
+
+
+EVERY_KIND = [
+    {"generator": {"model": "org/m@abc", "engine": {"name": "vllm", "tensor_parallel_size": 2}}},
+    {"generator": {"model": "m"}, "responses": {"reasoning": "keep"}, "tags": []},
+    {"generator": {"model": "m"}, "configs": {"raw": False, "a": {"filter": "finished"}}},
+    {"generator": {"model": "m"}, "judge": {"model": "j"}, "tags": ["quality", "neighbours"]},
+    {"source": ["./a.jsonl", "b/*.csv.gz"], "license": "mit", "seed": 7},
+    {"source": {"dataset": "org/x", "config": "raw", "revision": "v1", "rows": 9}},
+    {"source": {"files": ["a.json"], "columns": {"instruction": "q"}}, "tags": {"reward": {}}},
+    {
+        "source": "org/rows",
+        "tags": {
+            "difficulty": {"judge": {"model": "j", "engine": "server"}},
+            "reward": {"model": "r", "engine": "transformers", "base": {"model": "b"}},
+            "safety": {"adapter": {"safe": "ok", "unsafe": "no(?P<categories>.*)"}},
+            "neighbours": {"embedder": {"name": "vectors", "file": "v.parquet"}},
+            "mood": {"prompt": "{{ response }}", "schema": {"properties": {"a": {"enum": [1]}}}},
+        },
+    },
+]
+
+
+@pytest.mark.parametrize("keys", EVERY_KIND)
+def test_a_snapshot_is_a_spec_again(keys: dict[str, Any]) -> None:
+    """A run reads its spec back from run.json: the same, `raw` written out, for every kind."""
+    spec = Spec.model_validate({"repo": "org/x"} | keys)
+    written = json.loads(json.dumps(snapshot(spec)))
+
+    again = Spec.model_validate(written)
+
+    given = spec.configs if "raw" in spec.configs else {"raw": Config()} | spec.configs
+    assert again == spec.model_copy(update={"configs": given})
+    assert list(again.active_configs) == list(spec.active_configs)
+    assert snapshot(again) == written
+
+
 def test_the_model_as_rows_name_it() -> None:
     """A revision is no part of the name, and a path is not told."""
     named = {"org/m": "org/m", "org/m@abc": "org/m", "./m.gguf": "<private>"}
-    for model, name in named.items():
-        spec = Spec.model_validate({"repo": "a/b", "generator": {"model": model}})
-        assert model_name(spec) == name
+    assert {model: model_name(model) for model in named} == named
 
 
 def test_population() -> None:

@@ -1,0 +1,96 @@
+"""Vectors of all instructions, and how near each row's nearest neighbour is.
+
+The vectors are shards of their own, so that rows that come later cost only theirs; what depends on
+all rows is made again whenever there are more. Knows no embedder by name.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from magpie_hub.records import Unit, arrow_schema
+from magpie_hub.run.reporting import Report
+from magpie_hub.shards.folder import RunFolder
+from magpie_hub.tag import TAGS
+from magpie_hub.tag.embedders import Embedder
+from magpie_hub.tag.neighbours import neighbours
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BLOCK = 1000
+"""Rows that are embedded at once."""
+
+
+def embed(stage: str, embedder: Embedder, folder: RunFolder, report: Report) -> None:
+    """Bring the vectors to all rows that were not dropped."""
+    import pyarrow as pa
+
+    units = folder.units()
+    for done, unit in enumerate(units, 1):
+        if not folder.tagged(stage, unit):
+            rows = folder.answered(unit)
+            kept = _kept(rows)
+            uuids, texts = (rows[name].filter(kept).to_pylist() for name in ("uuid", "instruction"))
+            made = [
+                embedder.embed(uuids[start : start + BLOCK], texts[start : start + BLOCK])
+                for start in range(0, len(texts), BLOCK)
+            ]
+            vectors = iter(np.concatenate(made).tolist() if made else [])
+            column = [next(vectors) if keep else None for keep in kept.to_pylist()]
+            schema = arrow_schema(TAGS["embedding"].shard)
+            folder.write(stage, unit, pa.table([rows["uuid"], column], schema=schema))
+        report("tag embedding", done, len(units), 0)
+
+
+def compare(stage: str, embedding: str, folder: RunFolder, report: Report) -> None:
+    """Write for every row its distance to its nearest neighbour, and how many are near."""
+    units = folder.units()
+    if all(folder.tagged(stage, unit) for unit in units):
+        return
+    report("tag neighbours", 0, len(units), 0)
+    parts = [_vectors(folder, embedding, unit) for unit in units]
+    uuids = np.concatenate([uuids for uuids, _ in parts])
+    # Of a unit whose rows were all dropped nothing says how long a vector is.
+    known = [vectors for own, vectors in parts if len(own)]
+    found = neighbours(np.concatenate(known or [np.zeros((0, 1), np.float32)]))
+    facts = {"index": found.index, "recall": found.recall, "searched_again": found.searched_again}
+    start = 0
+    for done, (unit, (own, _)) in enumerate(zip(units, parts, strict=True), 1):
+        part = slice(start, start + len(own))
+        start += len(own)
+        distances = found.min_distance[part].tolist()
+        labels = zip(
+            [None if np.isnan(distance) else distance for distance in distances],
+            found.repeat_count[part].tolist(),
+            [uuids[index] if index >= 0 else None for index in found.earliest[part].tolist()],
+            strict=True,
+        )
+        folder.write(stage, unit, _table(folder, unit, list(labels)), **facts)
+        report("tag neighbours", done, len(units), 0)
+
+
+def _vectors(folder: RunFolder, stage: str, unit: Unit) -> tuple[np.ndarray, np.ndarray]:
+    """Return uuids and vectors of the rows that were not dropped."""
+    table = folder.tags(stage, unit, TAGS["embedding"].shard)
+    kept = table.filter(table["vector"].is_valid())
+    flat = kept["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    uuids = np.array(kept["uuid"].to_pylist(), dtype=object)
+    vectors = flat.reshape(kept.num_rows, -1) if kept.num_rows else None
+    return uuids, vectors if vectors is not None else np.zeros((0, 0), np.float32)
+
+
+def _table(folder: RunFolder, unit: Unit, labels: list[tuple[Any, ...]]) -> "pa.Table":
+    import pyarrow as pa
+
+    rows = folder.responses(unit)
+    kept = _kept(rows).to_pylist()
+    given = iter(labels)
+    columns = list(zip(*[next(given) if keep else (None,) * 3 for keep in kept], strict=True))
+    names = TAGS["neighbours"].columns
+    filled = dict(zip(names, columns or [()] * len(names), strict=True))
+    return pa.table({"uuid": rows["uuid"], **filled}, schema=arrow_schema(TAGS["neighbours"].shard))
+
+
+def _kept(rows: "pa.Table") -> "pa.ChunkedArray":
+    return rows["rejection"].is_null()

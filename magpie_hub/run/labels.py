@@ -1,0 +1,93 @@
+"""Where the shards of each tag lie, by all that decides its labels; written down in run.json.
+
+So that whoever reads labels need not know how they are made, and labels of another judge, prompt or
+set of rows are never taken for these. Opens no model.
+"""
+
+from dataclasses import asdict
+from hashlib import blake2b
+from typing import Any
+
+from magpie_hub.records import RESPONSES
+from magpie_hub.run.judges import Maker, makers
+from magpie_hub.shards.folder import RunFolder
+from magpie_hub.spec.model import Spec
+from magpie_hub.spec.sections import EmbedderSection
+from magpie_hub.spec.snapshot import model_name, public
+from magpie_hub.tag import Tag, wanted
+from magpie_hub.tag.base_response import question
+
+Pinned = dict[str, dict[str, Any]]
+"""What is resolved of the models that tag, by what they are kept under in run.json."""
+
+
+def known(spec: Spec, folder: RunFolder, pinned: Pinned) -> dict[str, dict[str, Any]]:
+    """Return for each tag that the spec asks for its stage and the name of its model.
+
+    A tag is left out as long as something that decides its labels is not known.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    made_by = makers(spec)
+    for name, tag in wanted(spec.tags).items():
+        decided = _decided(spec, folder, pinned, tag, made_by.get(name), found)
+        if decided is not None:
+            model = made_by[name].name if name in made_by else _embedder_name(spec, tag)
+            revision = pinned[made_by[name].key]["revision"] if name in made_by else None
+            found[name] = {"stage": tag.stage(*decided), "model": model, "revision": revision}
+    return found
+
+
+def embedder_key(section: EmbedderSection) -> str:
+    """Return what an embedder's pin is kept under in run.json."""
+    options = sorted((key, str(value)) for key, value in section.options.items())
+    return f"embedder {section.name} {options}"
+
+
+def _decided(
+    spec: Spec,
+    folder: RunFolder,
+    pinned: Pinned,
+    tag: Tag,
+    maker: Maker | None,
+    found: dict[str, dict[str, Any]],
+) -> tuple[object, ...] | None:
+    """Return what decides a tag's labels besides itself; None where that is not known yet."""
+    if tag.module:
+        return ()
+    if tag.name == "neighbours":
+        rows, embedding = _rows(folder), found.get("embedding")
+        return None if rows is None or embedding is None else (embedding["stage"], rows)
+    if tag.role == "embedder":
+        assert spec.tags.neighbours is not None
+        pin = pinned.get(embedder_key(spec.tags.neighbours.embedder))
+        return None if pin is None else (pin["revision"],)
+    assert maker is not None
+    pin = pinned.get(maker.key)
+    if pin is None:
+        return None
+    # Rows name the model, so that the same weights under another name make other labels.
+    model = (maker.name, pin["revision"])
+    if tag.name == "base_response":
+        return (*model, question())
+    if tag.name == "base_reward":
+        both = [found.get(name) for name in ("reward", "base_response")]
+        return None if None in both else (*model, *(one["stage"] for one in both if one))
+    return (*model, *(asdict(maker.adapter).values() if maker.adapter else ()))
+
+
+def _embedder_name(spec: Spec, tag: Tag) -> str | None:
+    """Return what made the vectors, as it may be published."""
+    if spec.tags.neighbours is None or tag.name not in ("embedding", "neighbours"):
+        return None
+    given = spec.tags.neighbours.embedder
+    model = public({"embedder": given.options})["embedder"].get("model")
+    return model_name(str(model)) if model else given.name
+
+
+def _rows(folder: RunFolder) -> str | None:
+    """Return what stands for all answered rows of a run; None where some are still to come."""
+    units = folder.units()
+    if not all(folder.finished(RESPONSES, unit) for unit in units):
+        return None
+    marks = "\n".join(folder.labelled(unit) for unit in units)
+    return blake2b(marks.encode(), digest_size=8).hexdigest()
