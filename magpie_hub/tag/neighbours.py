@@ -33,7 +33,7 @@ DISTANCE = 0.05
 FLAT_ROWS = 100_000
 """Up to so many distinct vectors are searched exactly.
 
-In 256 dimensions both indexes take about as many CPU seconds at 80,000 rows, and at 200,000 HNSW
+In 256 dimensions both indexes take about as many CPU seconds at 70,000 rows, and at 200,000 HNSW
 takes half of Flat's (`tests/benchmarks/neighbours.py`); what is gained before is not worth a guess.
 """
 K = 32
