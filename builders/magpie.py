@@ -36,7 +36,10 @@ from magpie_hub.shards.files import sha256
 from magpie_hub.shards.folder import IMPORTED, RunFolder
 from magpie_hub.shards.foreign_labels import LABELS
 from magpie_hub.spec.model import Spec
-from magpie_hub.tag import own_columns, wanted
+from magpie_hub.tag import TAGS, own_columns, wanted
+
+REWARDS = {column for name in ("base_response", "base_reward") for column in TAGS[name].columns}
+"""Columns that mean something beside the rewards of one model only."""
 
 
 @dataclass
@@ -170,7 +173,9 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
                 rows = rows.append_column(column, labels[column])
         if self._spec.source is not None:
             brought = self._run.tags(IMPORTED, unit, {"uuid": "string", **LABELS})
-            for column in LABELS.keys() - set(rows.column_names):
+            # What another reward model gave is not comparable with ours.
+            apart = REWARDS if "reward" in self._tags else set()
+            for column in LABELS.keys() - apart - set(rows.column_names):
                 rows = rows.append_column(column, brought[column])
         return rows
 

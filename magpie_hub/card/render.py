@@ -102,10 +102,7 @@ def front_matter(spec: Mapping[str, Any], configs: Sequence[ConfigCard]) -> dict
         "pretty_name": spec["repo"].partition("/")[2],
         "size_categories": [next((name for most, name in _SIZES if largest < most), "1B<n<10B")],
         "task_categories": ["text-generation"],
-        "annotations_creators": ["machine-generated"],
-        "language_creators": ["machine-generated"],
-        "source_datasets": _sources(spec),
-        "tags": ["synthetic", "magpie", "sft"],
+        **_makers(spec),
         "configs": [
             {
                 "config_name": config.name,
@@ -178,12 +175,18 @@ def _place(error: jinja2.TemplateError) -> str:
     return place
 
 
-def _sources(spec: Mapping[str, Any]) -> list[str]:
-    """Return what the rows come from, as the Hub's metadata says it."""
+def _makers(spec: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return who made the rows, as the Hub's metadata says it; of others' rows it is not known."""
     if "source" not in spec:
-        return ["original"]
+        return {
+            "annotations_creators": ["machine-generated"],
+            "language_creators": ["machine-generated"],
+            "source_datasets": ["original"],
+            "tags": ["synthetic", "magpie", "sft"],
+        }
     dataset = spec["source"]["dataset"]
-    return [dataset] if dataset and "/" in dataset else ["extended"]
+    named = dataset and "/" in dataset
+    return {"source_datasets": [dataset] if named else ["extended"], "tags": ["sft"]}
 
 
 def _languages(configs: Sequence[ConfigCard]) -> list[str]:

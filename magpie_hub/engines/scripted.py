@@ -157,7 +157,7 @@ def _write(request: Request, options: Options) -> tuple[str, FinishReason]:
 
 def _judge(schema: dict[str, Any], draw: Random, options: Options) -> tuple[str, FinishReason]:
     """Return an answer in JSON, or what judges write instead of one."""
-    found = words.instance(schema, draw)
+    found: Any = words.instance(schema, draw)
     text = json.dumps(found)
     if draw.random() >= options.garbled:
         return text, "stop"
@@ -165,7 +165,7 @@ def _judge(schema: dict[str, Any], draw: Random, options: Options) -> tuple[str,
         (text[: len(text) // 2], "length"),
         ("I would rather talk about the sea.", "stop"),
         (json.dumps({"answer": found}), "stop"),
-        (text[:-1] + ', "mood": "good"}', "stop"),
+        (json.dumps(dict.fromkeys(found, None)), "stop"),
         ("", "stop"),
     )
     return spoilt[int(draw.random() * len(spoilt))]

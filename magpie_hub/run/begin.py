@@ -15,10 +15,15 @@ from magpie_hub.curate.filters import FILTERS
 from magpie_hub.engines import engine_class
 from magpie_hub.engines.options import nearest
 from magpie_hub.errors import MagpieError, RunError
-from magpie_hub.records import INSTRUCTIONS, MODEL_TAG_SHARD
+from magpie_hub.records import (
+    INSTRUCTION_SHARD,
+    INSTRUCTIONS,
+    MODEL_TAG_SHARD,
+    RESPONSE_SHARD,
+)
 from magpie_hub.run.judges import adapter_of, check_options, makers, need, pin
 from magpie_hub.run.labels import known
-from magpie_hub.run.models import Model, of_generator
+from magpie_hub.run.models import Model, Need, of_generator
 from magpie_hub.run.models import check as look
 from magpie_hub.run.pins import resolve
 from magpie_hub.run.reporting import Warn
@@ -28,7 +33,8 @@ from magpie_hub.shards.foreign_rows import MAPPED
 from magpie_hub.spec.model import Spec
 from magpie_hub.spec.snapshot import fingerprint, population, public, snapshot
 from magpie_hub.tag import TAGS, wanted
-from magpie_hub.tag.embedders import check_embedder
+from magpie_hub.tag import own as own_tag
+from magpie_hub.tag.embedders import check_embedder, check_libraries
 from magpie_hub.tag.judge import check_prompt
 from magpie_hub.tag.safety import check as check_adapter
 from magpie_hub.tag.schemas import check as check_schema
@@ -91,16 +97,24 @@ def _check_columns(spec: Spec, columns: Iterable[str]) -> None:
 
 def _check_tags(spec: Spec) -> None:
     """Raise SpecError for a tag that cannot be made as the spec says."""
-    taken = {field.name for fields in KINDS.values() for field in fields} | MODEL_TAG_SHARD.keys()
+    taken = {field.name for fields in KINDS.values() for field in fields}
+    for shard in (INSTRUCTION_SHARD, RESPONSE_SHARD, MODEL_TAG_SHARD):
+        taken |= shard.keys()
     for name, own in spec.tags.own.items():
         place = f"tags.{name}"
         if not name.isidentifier() or name in TAGS:
             raise spec.fault(place, f"`{name}` cannot be a tag's name", hint="choose another")
         with _placed(spec, f"{place}.schema"):
             check_schema(f"{place}.schema", own.answer)
+        if f"{name}_generator" in own.answer["properties"]:
+            raise spec.fault(
+                f"{place}.schema",
+                f"the column `{name}_generator` names the judge",
+                hint="give the property another name",
+            )
         with _placed(spec, f"{place}.prompt"):
             check_prompt(f"{place}.prompt", own.prompt)
-        for column in wanted(spec.tags)[name].columns:
+        for column in own_tag(name, own).columns:
             if column in taken:
                 raise spec.fault(
                     f"{place}.schema",
@@ -137,11 +151,14 @@ def begin(
     if not new:
         _compare(old["population"], leaves, folder)
     pinned = old.get("models", {})
-    needed = {
-        maker.key: need(spec, name, maker)
-        for name, maker in (makers(spec).items() if draws or tags else ())
-        if maker.key not in pinned
-    }
+    needed: dict[str, Need] = {}
+    for name, maker in makers(spec).items() if draws or tags else ():
+        asked = need(spec, name, maker)
+        # Of several tags the one with the longest answer decides.
+        if maker.key not in pinned and asked.most >= needed.get(maker.key, asked).most:
+            needed[maker.key] = asked
+    if (draws or tags) and spec.tags.neighbours is not None:
+        check_libraries(spec.tags.neighbours.embedder.name)
     date = datetime.now(UTC).date().isoformat()
     generators = [of_generator(spec)] if new and spec.generator is not None else []
     found = look([*generators, *needed.values()], date=date)

@@ -61,7 +61,10 @@ def build(
     for done, name in enumerate(spec.active_configs, 1):
         cards.append(_config(spec, folder, name, new / name))
         report("build", done, len(spec.active_configs), 0)
-    made = state["pins"] | {"context_length": state.get("context_length")}
+    made = state["pins"] | {
+        "context_length": state.get("context_length"),
+        "neighbours": _search(state, folder) if spec.tags.neighbours is not None else None,
+    }
     models = {
         name: {**asdict(how), "revision": state["tags"][name]["revision"]}
         for name, how in tags(folder).items()
@@ -98,6 +101,16 @@ def _config(spec: Spec, folder: RunFolder, name: str, place: Path) -> "ConfigCar
         funnel=builder.funnel,
         facts=measure(place),
     )
+
+
+def _search(state: Mapping[str, Any], folder: RunFolder) -> dict[str, Any]:
+    """Return by what vectors neighbours were searched, and how."""
+    from magpie_hub.shards.parquet import read_labels
+
+    tag = state["tags"]["neighbours"]
+    how = read_labels(folder.shard(tag["stage"], folder.units()[0]))
+    names = ("index", "recall", "searched_again")
+    return {"model": tag["model"], **{name: how.get(name) for name in names}}
 
 
 def publish(spec: Spec, folder: RunFolder, built: Built, target: Path) -> tuple[Path, bool]:

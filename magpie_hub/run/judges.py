@@ -29,8 +29,9 @@ from magpie_hub.tag.schemas import longest
 if TYPE_CHECKING:
     from magpie_hub.templates.sources import TemplateSource
 
-Texts = tuple[tuple[str, ...], tuple[str, ...]]
-"""The fixed texts of a prompt in their order, and the texts that end an answer."""
+Texts = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+"""The fixed texts of a prompt in their order, the texts that end an answer, and the control tokens
+in the former."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +65,19 @@ class Maker:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """What is resolved of a model that tags; texts and ends as in `Texts`."""
+    """What is resolved of a model that tags; texts, ends and controls as in `Texts`."""
 
     revision: str
     commit: str | None
     texts: tuple[str, ...]
     ends: tuple[str, ...]
+    controls: tuple[str, ...]
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Pin":
         """Return the pin that `to_json` wrote."""
-        return cls(data["revision"], data["commit"], tuple(data["texts"]), tuple(data["ends"]))
+        lists = {name: tuple(data[name]) for name in ("texts", "ends", "controls")}
+        return cls(**{**data, **lists})
 
     def to_json(self) -> dict[str, Any]:
         """Return the pin as plain data for run.json."""
@@ -116,6 +119,9 @@ def adapter_of(spec: Spec) -> Adapter:
     """Return how the spec's guard answers; SpecError for a name that nothing has."""
     assert spec.tags.safety is not None
     given = spec.tags.safety.adapter
+    if given is None:
+        second = "guard-2" in spec.tags.safety.model.lower()
+        given = "llama-guard-2" if second else "llama-guard"
     if not isinstance(given, str):
         return Adapter(**given.model_dump())
     if given not in ADAPTERS:
@@ -141,19 +147,25 @@ def need(spec: Spec, name: str, maker: Maker) -> Need:
 def pin(maker: Maker, model: Found) -> Pin:
     """Return the pin of a model that the check found."""
     place = model.folder or find(maker.section, maker.opener.weights)
-    texts, ends = model.texts
+    texts, ends, controls = model.texts
     return Pin(
         revision=revision_at(maker.section, place),
         commit=hub.commit_of(place) if place else None,
         texts=texts,
         ends=ends,
+        controls=controls,
     )
 
 
 def weights(maker: Maker, pinned: Pin) -> Path | None:
     """Return what the model's engine opens, at the revision of the first labels that it made."""
     return same_weights(
-        maker.section, maker.opener, pinned.revision, pinned.commit, f"{maker.place}.model"
+        maker.section,
+        maker.opener,
+        pinned.revision,
+        pinned.commit,
+        f"{maker.place}.model",
+        otherwise="name the new ones by another path: their labels are made anew",
     )
 
 
@@ -170,13 +182,17 @@ def _texts(source: "TemplateSource", date: str, *, maker: Maker) -> Texts:
     eos = (source.eos_token,) if source.eos_token else ()
     if maker.role == "judge":
         texts = chat(source, date)
-        return (texts.prefix, texts.post_query), end_marks(source, texts)
+        return (texts.prefix, texts.post_query), end_marks(source, texts), ()
     if maker.role == "base":
-        return (source.bos_token or "",), eos
+        return (source.bos_token or "",), eos, ()
     is_guard = maker.role == "guard"
     content = maker.adapter.content if maker.adapter else "text"
     found = around(source, date=date, generation_prompt=is_guard, content=content)
-    return (found.before, found.between, found.after), eos if is_guard else ()
+    given = (found.before, found.between, found.after)
+    # The longer first, where one begins like another.
+    marks = sorted(filter(None, source.special_ids), key=len, reverse=True)
+    controls = tuple(mark for mark in marks if any(mark in text for text in given))
+    return given, eos if is_guard else (), controls
 
 
 def check_options(spec: Spec) -> None:

@@ -4,7 +4,6 @@ So that whoever reads labels need not know how they are made, and labels of anot
 set of rows are never taken for these. Opens no model.
 """
 
-from dataclasses import asdict
 from hashlib import blake2b
 from typing import Any
 
@@ -16,6 +15,7 @@ from magpie_hub.spec.sections import EmbedderSection
 from magpie_hub.spec.snapshot import model_name, public
 from magpie_hub.tag import Tag, wanted
 from magpie_hub.tag.base_response import question
+from magpie_hub.tag.safety import Adapter
 
 Pinned = dict[str, dict[str, Any]]
 """What is resolved of the models that tag, by what they are kept under in run.json."""
@@ -72,7 +72,14 @@ def _decided(
     if tag.name == "base_reward":
         both = [found.get(name) for name in ("reward", "base_response")]
         return None if None in both else (*model, *(one["stage"] for one in both if one))
-    return (*model, *(asdict(maker.adapter).values() if maker.adapter else ()))
+    return (*model, *_form(maker.adapter))
+
+
+def _form(adapter: Adapter | None) -> tuple[object, ...]:
+    """Return what an adapter reads an answer by; what categories mean changes no verdict."""
+    if adapter is None:
+        return ()
+    return (adapter.safe, adapter.unsafe, adapter.content, adapter.max_tokens)
 
 
 def _embedder_name(spec: Spec, tag: Tag) -> str | None:

@@ -77,18 +77,24 @@ def weights(spec: Spec, pins: Pins) -> Path | None:
 
 
 def same_weights(
-    section: Model, opener: Opener, revision: str, commit: str | None, place: str
+    section: Model,
+    opener: Opener,
+    revision: str,
+    commit: str | None,
+    place: str,
+    otherwise: str = "start another run with --run DIR",
 ) -> Path | None:
     """Return what a model's engine opens; RunError where it is no longer of that revision.
 
-    place: the key in the spec. Of a folder on the Hub no weights are fetched before it is known.
+    place: the key in the spec. otherwise: what a person may do besides putting them back. Of a
+    folder on the Hub no weights are fetched before it is known.
     """
     path = find(section, opener.weights, revision=commit, small=True)
     if (found := revision_at(section, path)) != revision:
         raise RunError(
             f"`{place}`: the run was made with the weights `{revision}`, now they are"
-            f" `{found}` (`{path}`); rows of two populations are never mixed",
-            hint="put the weights back, or start another run with --run DIR",
+            f" `{found}` (`{path}`); what two models made is never mixed",
+            hint=f"put the weights back, or {otherwise}",
         )
     return find(section, opener.weights, revision=commit)
 

@@ -6,6 +6,7 @@ as it is done. Knows no chat template and no spec.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from magpie_hub.engines.scoring import Score, Scorer
@@ -75,12 +76,15 @@ def _score(scored: Scored, work: Unfinished, block: list[int], scorer: Scorer) -
     given = iter(scorer.score([ids for ids, _ in prompts if ids]))
     for index, row, (ids, cut) in zip(block, rows, prompts, strict=True):
         result = next(given) if ids else Score((), "there is nothing to score")
-        failure = None if result.logits else "engine-error" if ids else "nothing-to-score"
+        failure: str | None = "engine-error" if ids else "nothing-to-score"
+        number = _number(result) if result.logits else None
+        if number is not None:
+            failure = None if isfinite(number) else "not-a-number"
         entry = {
             "index": index,
-            "values": scored.values(row, _number(result)) if result.logits else None,
+            "values": None if failure or number is None else scored.values(row, number),
             "failure": failure,
-            "raw": result.error or None,
+            "raw": (result.error or str(number)) if failure else None,
             "attempts": 1,
             "cut": cut,
             "prompt_tokens": len(ids),

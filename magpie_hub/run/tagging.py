@@ -11,7 +11,8 @@ from typing import Any
 
 from magpie_hub.engines.base import Engine
 from magpie_hub.engines.scoring import Scorer
-from magpie_hub.records import Unit
+from magpie_hub.errors import RunError
+from magpie_hub.records import RESPONSES, Unit
 from magpie_hub.run.asking import Asked, Made, ask
 from magpie_hub.run.begin import begin
 from magpie_hub.run.comparing import compare, embed
@@ -47,6 +48,7 @@ class _Job:
 def tag(spec: Spec, folder: RunFolder, report: Report, warn: Warn, models: Models) -> None:
     """Label the answered rows of a run with the spec's tags; the caller holds its lock."""
     state = begin(spec, folder, warn, tags=True)
+    _check_answered(folder)
     for name, each in wanted(spec.tags).items():
         if each.module:
             _compute(each, state["tags"][name]["stage"], folder, report)
@@ -55,7 +57,18 @@ def tag(spec: Spec, folder: RunFolder, report: Report, warn: Warn, models: Model
         if not all(_is_made(folder, job.stage) for job in jobs):
             _make(jobs, stages, folder, report, models)
     if spec.tags.neighbours is not None:
+        # An embedder may want the memory that the last model has.
+        models.close()
         _neighbours(spec, folder, report)
+
+
+def _check_answered(folder: RunFolder) -> None:
+    units = folder.units()
+    if not units or not all(folder.finished(RESPONSES, unit) for unit in units):
+        raise RunError(
+            f"`{folder.path}` is unfinished: its rows are not all there yet",
+            hint="finish them with `magpie-hub generate SPEC`",
+        )
 
 
 def _compute(tag: Tag, stage: str, folder: RunFolder, report: Report) -> None:
@@ -119,25 +132,25 @@ def _make(
 def _asker(job: _Job, engine: Engine) -> Asker:
     special = partial(engine.encode, special=True)
     plain = partial(engine.encode, special=False)
-    texts = [tuple(special(text)) for text in job.pin.texts]
     stop, context = stop_ids(job.pin, special), engine.context_length
     if job.maker.adapter is not None:
-        return Guard(job.maker.adapter, _exchange(texts, plain), stop, context)
+        return Guard(job.maker.adapter, _exchange(job, special, plain), stop, context)
+    texts = [tuple(special(text)) for text in job.pin.texts]
     if job.tag.question is not None:
         return Judge(job.tag.question, texts[0], texts[1], stop, plain, context)
     return BaseResponse(texts[0], stop, plain, context)
 
 
 def _scored(job: _Job, scorer: Scorer, stages: dict[str, str], folder: RunFolder) -> Scored:
-    texts = [tuple(scorer.encode(text, special=True)) for text in job.pin.texts]
-    exchange = _exchange(texts, partial(scorer.encode, special=False))
+    special = partial(scorer.encode, special=True)
+    exchange = _exchange(job, special, partial(scorer.encode, special=False))
     read = partial(_scored_texts, job.tag.name, folder, stages)
     return Scored(job.made, exchange, read, partial(_rewards, job.tag.name))
 
 
-def _exchange(texts: list[tuple[int, ...]], encode: Encode) -> Exchange:
-    before, between, after = texts
-    return Exchange(before, between, after, encode)
+def _exchange(job: _Job, special: Encode, plain: Encode) -> Exchange:
+    before, between, after = job.pin.texts
+    return Exchange((before, between, after), job.pin.controls, special, plain)
 
 
 def _scored_texts(
@@ -169,15 +182,13 @@ def _neighbours(spec: Spec, folder: RunFolder, report: Report) -> None:
     assert spec.tags.neighbours is not None
     given = spec.tags.neighbours.embedder
     state = folder.state()
-    key = embedder_key(given)
-    embedder = None
-    if key not in state["models"]:
+    made = state["tags"].get("embedding")
+    if made is None or not _is_made(folder, made["stage"]):
         embedder = open_embedder(given.name, given.options)
-        state["models"][key] = {"revision": embedder.revision}
-    state["tags"] = known(spec, folder, state["models"])
-    folder.save(state)
-    embedding = state["tags"]["embedding"]["stage"]
-    if not _is_made(folder, embedding):
-        embedder = embedder or open_embedder(given.name, given.options)
-        embed(embedding, embedder, folder, report)
-    compare(state["tags"]["neighbours"]["stage"], embedding, folder, report)
+        # Vectors of two models are never compared: with another one all rows get theirs anew.
+        state["models"][embedder_key(given)] = {"revision": embedder.revision}
+        state["tags"] = known(spec, folder, state["models"])
+        folder.save(state)
+        embed(state["tags"]["embedding"]["stage"], embedder, folder, report)
+    stages = {name: state["tags"][name]["stage"] for name in ("neighbours", "embedding")}
+    compare(stages["neighbours"], stages["embedding"], folder, report)

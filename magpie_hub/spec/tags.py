@@ -55,7 +55,8 @@ class RewardTag(Section):
 class Adapter(Section):
     """How a guard model's answer is read.
 
-    safe, unsafe: regular expressions of the whole answer, the latter with a group `categories`.
+    safe, unsafe: regular expressions of the whole answer; a group `categories` of the latter holds
+    the codes.
     """
 
     safe: str
@@ -66,11 +67,11 @@ class Adapter(Section):
 
 
 class SafetyTag(Section):
-    """A guard model's verdict. adapter: how it answers, by name or as data."""
+    """A guard model's verdict. adapter: how it answers, by name or as data; unset, by its model."""
 
     model: Annotated[str, Field(min_length=1)] = "meta-llama/Llama-Guard-3-8B"
     engine: Engine = EngineSection(name="vllm")
-    adapter: str | Adapter = "llama-guard"
+    adapter: str | Adapter | None = None
 
 
 class NeighboursTag(Section):

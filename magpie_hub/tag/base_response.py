@@ -40,7 +40,10 @@ class BaseResponse(Asker):
     def read(self, completion: Completion) -> Answer:
         if completion.finish_reason == "error":
             return Answer(None, "engine-error")
-        text = completion.text.partition(MARK)[0].strip()
+        answer, mark, _ = completion.text.partition(MARK)
+        if completion.finish_reason == "length" and not mark:
+            return Answer(None, "cut-off")
+        text = answer.strip()
         text = text.encode(errors="replace").decode()
         return Answer({"base_output": text}) if text else Answer(None, "empty")
 

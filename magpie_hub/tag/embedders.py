@@ -82,6 +82,18 @@ def check_embedder(name: str, options: Mapping[str, object]) -> None:
     read_options(kind, name, options)
 
 
+def check_libraries(name: str) -> None:
+    """Raise EngineError where a library is missing that an embedder, or the search, needs."""
+    needed = {"faiss": "neighbours"}
+    if name == "static":
+        needed |= dict.fromkeys(("wordllama", "safetensors", "tokenizers"), "neighbours")
+    if name == "sentence-transformers":
+        needed |= {"sentence_transformers": "embed"}
+    for library, extra in needed.items():
+        if find_spec(library) is None:
+            raise _missing(name, library, extra)
+
+
 def open_embedder(name: str, options: Mapping[str, object]) -> Embedder:
     """Open an embedder by its name in a spec, with the options beside it.
 
@@ -116,7 +128,6 @@ class StaticEmbedder(Embedder):
             for row, encoding in enumerate(encoded, start):
                 if encoding.ids:
                     self._tokens[encoding.ids].mean(axis=0, out=means[row])
-        means[~means.any(axis=1), 0] = 1
         return _unit(means)
 
 
@@ -179,6 +190,8 @@ def _known(name: str) -> tuple[type[Any], type[Any]]:
 
 def _unit(vectors: Vectors) -> Vectors:
     """Return vectors scaled to length 1, the length taken in float64."""
+    # What has no direction gets the first axis.
+    vectors = np.where(vectors.any(axis=1, keepdims=True), vectors, np.eye(1, vectors.shape[1]))
     lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
     scaled: Vectors = (vectors / lengths[:, None]).astype(np.float32)
     return scaled

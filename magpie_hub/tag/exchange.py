@@ -1,9 +1,10 @@
 """Prompts made of one exchange inside a chat template: what guard and reward models are given.
 
-Knows the texts around the words as token ids; no template, no engine and no file of a run.
+Knows the texts around the words and how to encode them; no engine and no file of a run.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from magpie_hub.engines.base import Completion
@@ -13,17 +14,43 @@ from magpie_hub.tag.safety import Adapter, read
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """Token ids before, between and after the words of a user and an assistant."""
+    """The texts of a chat template around the words of a user and an assistant.
 
-    before: tuple[int, ...]
-    between: tuple[int, ...]
-    after: tuple[int, ...]
-    encode: Encode
+    texts: before, between and after the words. controls: which control tokens are in them.
+    special: token ids of a text of the template's own; plain: of any text, with no control token.
+    """
 
-    def tokens(self, texts: Sequence[str]) -> tuple[int, ...]:
-        """Return the ids of the exchange of two texts: an instruction and a response."""
-        instruction, response = map(self.encode, texts)
-        return (*self.before, *instruction, *self.between, *response, *self.after)
+    texts: tuple[str, str, str]
+    controls: tuple[str, ...]
+    special: Encode
+    plain: Encode
+
+    def tokens(self, words: Sequence[str]) -> tuple[int, ...]:
+        """Return the ids of an exchange of two texts, an instruction and a response.
+
+        Words are encoded together with the template's text up to the next control token, as a
+        tokenizer reads them in one piece: behind `User: ` they would begin otherwise.
+        """
+        ids: list[int] = []
+        open_text = ""
+        for text, control in self._pieces(words):
+            if control:
+                ids += [*(self.plain(open_text) if open_text else ()), *self.special(text)]
+                open_text = ""
+            else:
+                open_text += text
+        return (*ids, *(self.plain(open_text) if open_text else ()))
+
+    def _pieces(self, words: Sequence[str]) -> Iterator[tuple[str, bool]]:
+        """Yield the parts of an exchange, and whether each is a control token of the template."""
+        for text, own in zip(self.texts, [*words, ""], strict=True):
+            if not self.controls:
+                # Nothing is known of its tokens but by encoding the text as a template's.
+                yield text, True
+            else:
+                parts = re.split("(" + "|".join(map(re.escape, self.controls)) + ")", text)
+                yield from ((part, part in self.controls) for part in parts)
+            yield own, False
 
     def prompt(self, row: Row, most: int) -> tuple[tuple[int, ...], int]:
         """Return at most `most` ids of a row, and how many of its characters are not in them."""
@@ -49,7 +76,9 @@ class Guard(Asker):
         if completion.finish_reason == "error":
             return Answer(None, "engine-error")
         verdict = read(self._adapter, completion.text)
-        if verdict is None or completion.finish_reason == "length":
+        # What was cut off may only have been further codes of what is unsafe.
+        cut = completion.finish_reason == "length"
+        if verdict is None or (cut and verdict.safety == "safe"):
             return Answer(None, "no-verdict")
         values: Mapping[str, object] = {
             "safety": verdict.safety,

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magpie_hub.engines.base import Completion
-from magpie_hub.errors import SpecError
+from magpie_hub.errors import EngineError, SpecError
 from magpie_hub.records import Type
+from magpie_hub.spec.wording import shown
 from magpie_hub.tag.asked import Answer, Asker, Encode, Row, fit
 from magpie_hub.tag.schemas import columns_of, longest, whole
 
@@ -80,8 +81,8 @@ class Judge(Asker):
 
     def prompt(self, row: Row) -> tuple[tuple[int, ...], int]:
         def tokens(texts: Sequence[str]) -> tuple[int, ...]:
-            shown = self._template.render(dict(zip(self._names, texts, strict=True)))
-            return (*self._before, *self._encode(shown), *self._after)
+            text = _filled(self._template, dict(zip(self._names, texts, strict=True)))
+            return (*self._before, *self._encode(text), *self._after)
 
         return fit(tokens, [row[name] for name in self._names], self._most)
 
@@ -179,12 +180,24 @@ def check_prompt(place: str, prompt: str) -> None:
             f"`{place}`: it uses `{'`, `'.join(names)}`, expected `instruction` or `response`",
             hint="write {{ instruction }} and {{ response }} where a row's texts belong",
         )
+    for text in ("", "Hello"):
+        try:
+            _filled(compiled(prompt), dict.fromkeys(names, text))
+        except EngineError as error:
+            said = f"`{place}`: it cannot be filled in: {error.__cause__}"
+            raise SpecError(said, hint=error.hint) from error
+
+
+def _filled(template: "jinja2.Template", texts: Mapping[str, str]) -> str:
+    import jinja2
+
     try:
-        compiled(prompt).render(dict.fromkeys(names, ""))
+        return template.render(texts)
     except (jinja2.TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
-        raise SpecError(
-            f"`{place}`: it cannot be filled in: {error}",
-            hint="use `instruction` and `response` as texts, which may be empty",
+        raise EngineError(
+            f"a judge's prompt cannot be filled in with {shown(str(texts))}: {error}",
+            hint="use `instruction` and `response` as texts, which may be empty, and no parts of"
+            " them that may be missing",
         ) from error
 
 

@@ -16,9 +16,9 @@ class Adapter:
     """How a family of guard models is asked, and how it answers.
 
     safe, unsafe: regular expressions that match the whole stripped answer; the group `categories`
-    of `unsafe` holds codes, separated by commas or white space. categories: what codes mean; the
-    guard may use others. content: whether its chat template takes a message's content as a text or
-    as a list of parts. max_tokens: of an answer.
+    of `unsafe`, if it has one, holds codes, separated by commas or white space. categories: what
+    codes mean; the guard may use others. content: whether its chat template takes a message's
+    content as a text or as a list of parts. max_tokens: of an answer.
     """
 
     safe: str
@@ -36,12 +36,13 @@ class Verdict:
     categories: tuple[str, ...]
 
 
+# A last code that was cut off, such as `S`, is none: the verdict before it still stands.
+_UNSAFE = r"unsafe(?:\s+(?P<categories>S\d{1,2}(?:[,\s]+S\d{1,2})*))?(?:[,\s]+S?)?"
 ADAPTERS = {
-    # Llama Guard 2, 3 and 4; the meanings are those of version 3, since version 2 counts otherwise.
+    # Versions 3 and 4.
     "llama-guard": Adapter(
         safe="safe",
-        # A last code that was cut off, such as `S`, is none: the verdict before it still stands.
-        unsafe=r"unsafe(?:\s+(?P<categories>S\d{1,2}(?:[,\s]+S\d{1,2})*))?(?:[,\s]+S?)?",
+        unsafe=_UNSAFE,
         categories={
             "S1": "violent crimes",
             "S2": "crimes without violence",
@@ -57,6 +58,24 @@ ADAPTERS = {
             "S12": "sexual content",
             "S13": "false information about elections",
             "S14": "abuse of a code interpreter",
+        },
+    ),
+    # The model of the published Magpie datasets, which counts otherwise.
+    "llama-guard-2": Adapter(
+        safe="safe",
+        unsafe=_UNSAFE,
+        categories={
+            "S1": "violent crimes",
+            "S2": "crimes without violence",
+            "S3": "sexual crimes",
+            "S4": "sexual exploitation of children",
+            "S5": "advice that calls for a specialist",
+            "S6": "violations of privacy",
+            "S7": "violations of intellectual property",
+            "S8": "weapons that kill indiscriminately",
+            "S9": "hate",
+            "S10": "suicide and self-harm",
+            "S11": "sexual content",
         },
     ),
 }
@@ -79,11 +98,6 @@ def check(adapter: Adapter) -> None:
                 " one that does not",
                 hint=hint,
             )
-        if name == "unsafe" and "categories" not in form.groupindex:
-            raise EngineError(
-                f"the guard's `unsafe` is `{expression}`, expected a group named `categories`",
-                hint="write the codes' part as `(?P<categories>...)`",
-            )
 
 
 def read(adapter: Adapter, text: str) -> Verdict | None:
@@ -93,6 +107,6 @@ def read(adapter: Adapter, text: str) -> Verdict | None:
     """
     answer = text.strip()
     if found := re.fullmatch(adapter.unsafe, answer):
-        codes = re.split(r"[,\s]+", found["categories"] or "")
+        codes = re.split(r"[,\s]+", found.groupdict().get("categories") or "")
         return Verdict("unsafe", tuple(dict.fromkeys(filter(None, codes))))
     return Verdict("safe", ()) if re.fullmatch(adapter.safe, answer) else None

@@ -46,6 +46,8 @@ def check(place: str, schema: Any) -> None:
         jsonschema.Draft202012Validator.check_schema(schema)
     except jsonschema.SchemaError as error:
         raise _wrong(place, f"it is no JSON Schema: {error.message}") from error
+    if "$ref" in str(schema) or "$dynamicRef" in str(schema):
+        raise _wrong(place, "it has a `$ref`, expected all of it in one place")
     parts = schema.get("properties") if isinstance(schema, dict) else None
     if not isinstance(parts, dict) or not parts:
         raise _wrong(place, "it has no `properties`")

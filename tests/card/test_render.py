@@ -33,6 +33,7 @@ SPEC = {
         "max_tokens": 64,
         "sampling": [{"temperature": 1.0, "top_p": 0.99, "weight": 1}],
     },
+    "tags": {"lengths": {}},
 }
 PINS = {
     "revision": "5fcb290",
@@ -40,6 +41,7 @@ PINS = {
     "responses": {"temperature": 0.0, "top_p": 1.0, "max_tokens": 64},
     "reasoning": None,
     "context_length": 2048,
+    "neighbours": None,
 }
 TAGS = {
     "quality": {
@@ -228,18 +230,21 @@ def test_what_a_guard_said(config):
     page = render(SPEC, PINS, [replace(card, facts=facts)], {"safety": guard})
     assert "In `raw` `org/guard` calls 66.7 % of the rows safe, and 33.3 % unsafe" in page
     assert "\n- `S1`, violent crimes: 1\n" in page
-    assert "`org/guard` has screened the rows" in page
+    assert "`org/guard` has given a verdict on 985 of 1,000 rows" in page
     assert "No safety model" not in page
 
 
 def test_rows_of_others(config):
     """A card of a source names it with its checksum, and no generator, prefix or engine."""
     spec = {"repo": "org/tiny", "license": None, "source": {"dataset": "org/theirs"}}
-    page = render(spec, {"checksums": {"org/theirs": "0c5e"}}, [config()], {})
+    spec["tags"] = {}
+    page = render(spec, {"checksums": {"org/theirs": "0c5e"}, "neighbours": None}, [config()], {})
     assert "others made, from the dataset `org/theirs`" in page
     assert "| `org/theirs` | `0c5e` |" in page
     assert "prefix" not in body(page).partition("## Columns")[0]
     assert front(page)["source_datasets"] == ["org/theirs"]
+    assert "machine-generated" not in page
+    assert "bibtex" not in page
     assert front(render(SPEC, PINS, [config()], {}))["source_datasets"] == ["original"]
 
 

@@ -124,7 +124,7 @@ def test_a_server_that_dies_is_replaced_and_used_again(server, connect, ask):
 @pytest.mark.parametrize(
     ("end", "message"),
     [
-        (CompletionServer.stop, "nothing was answered for 0.5 seconds; the last fault: ConnectE"),
+        (CompletionServer.stop, "nothing was answered for 2 seconds; the last fault: ConnectE"),
         (lambda server: setattr(server, "always", status(500)), "the last fault: HTTP 500"),
         (lambda server: setattr(server, "always", status(429)), "the last fault: HTTP 429"),
         (lambda server: setattr(server, "always", status(404)), "no longer serves `scripted`"),
@@ -133,7 +133,7 @@ def test_a_server_that_dies_is_replaced_and_used_again(server, connect, ask):
 )
 def test_when_no_server_is_left_the_run_ends(server, connect, ask, end, message):
     """Nothing becomes a failed row: the error ends the run, which can go on later."""
-    engine = connect(server, wait=0.5)
+    engine = connect(server, wait=2)
     end(server)
     with pytest.raises(EngineError) as caught:
         run(engine, [ask(n, PROMPT) for n in range(20)])

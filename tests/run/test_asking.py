@@ -22,8 +22,7 @@ from tests.run.labelling import MOOD, TRANSCRIPT, answers, asked, judge, labels,
 
 REASONS = {"cut-off", "no-json", "wrong-form"}
 ROWS = 400
-# One in five of the scripted engine's garbled answers only has a key too many.
-SPOILT = 0.3 * 4 / 5
+SPOILT = 0.3
 
 
 class Troubled(Scripted):
@@ -107,7 +106,7 @@ def test_the_counts_are_those_of_the_shards(garbled: tuple[Path, RunFolder], nam
 
 
 def test_three_attempts_leave_the_third_power(garbled: tuple[Path, RunFolder]) -> None:
-    """A quarter of first answers is of no use, and about a hundredth of rows after three."""
+    """Three in ten first answers are of no use, and about one in forty rows after three."""
     told = [tags(garbled[1])[name] for name in ("quality", "category", "response_quality")]
     rows = sum(tag.rows for tag in told)
     assert sum(tag.retried for tag in told) / rows == pytest.approx(SPOILT, rel=0.15)

@@ -145,4 +145,5 @@ def test_pins(spec: Any) -> None:
 def test_what_ends_an_answer() -> None:
     """Texts of one token end an answer; of several, as in a model without such a mark, none do."""
     ids = {"<end>": [7], "</s>": [8], "\nUser:": [1, 2, 3]}
-    assert stop_ids(Pin("r", None, (), ("<end>", "\nUser:", "</s>")), ids.__getitem__) == (7, 8)
+    pinned = Pin("r", None, (), ("<end>", "\nUser:", "</s>"), ())
+    assert stop_ids(pinned, ids.__getitem__) == (7, 8)

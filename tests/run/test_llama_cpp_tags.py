@@ -25,9 +25,10 @@ pytestmark = pytest.mark.slow
 JUDGED = ["quality", "difficulty", "category", "response_quality"]
 REASONS = {"cut-off", "no-json", "wrong-form", "engine-error"}
 SPEC: dict[str, Any] = {
-    "generator": {"model": SMOLLM2, "engine": {"name": "llama_cpp", "parallel": 8}},
+    # One request at a time: llama.cpp rounds a long prompt by what is computed beside it.
+    "generator": {"model": SMOLLM2, "engine": {"name": "llama_cpp", "parallel": 1}},
     "instructions": {
-        "rows": 12,
+        "rows": 8,
         "sampling": [{"temperature": 1.0, "top_p": 0.99}],
         "max_tokens": 64,
     },
@@ -89,9 +90,9 @@ def test_every_answer_is_a_label_or_a_counted_failure(made: Made, name: str) -> 
     failed = sum(row["failure"] is not None for row in rows)
     counted = tags(made.run)[name]
     assert (counted.rows, counted.failures) == (len(rows), failed)
-    assert len(rows) == sum(row["rejection"] is None for row in answers(made.run)) >= 6
+    assert len(rows) == sum(row["rejection"] is None for row in answers(made.run)) >= 4
     # Seen: none. A prompt or a bound that a small model cannot keep to would show here.
-    assert failed <= len(rows) // 10
+    assert failed <= 1
 
 
 def test_the_card_names_the_judge(made: Made) -> None:

@@ -105,6 +105,8 @@ def _properties(**parts: object) -> dict[str, object]:
         (_properties(why={"type": "strong"}), "it is no JSON Schema"),
         (_properties(uuid={"enum": ["a"]}), "the column `uuid` is there already"),
         (_properties(cut={"enum": ["a"]}), "the column `cut` is there already"),
+        (_properties(instruction={"enum": ["a"]}), "the column `instruction` is there already"),
+        (_properties(feeling_generator={"enum": ["a"]}), "`feeling_generator` names the judge"),
         ({"judge": {"model": "j", "engine": "nix"}}, "the engine `nix` is not known"),
     ],
 )

@@ -55,7 +55,8 @@ def test_it_is_asked_once() -> None:
     ("completion", "answer"),
     [
         (said("\nAir. \n\n@@@ Visitor\nAnd why?"), Answer({"base_output": "Air."})),
-        (said("Air scatters", "length"), Answer({"base_output": "Air scatters"})),
+        (said("Air.\n@@@ Vis", "length"), Answer({"base_output": "Air."})),
+        (said("Air scatters", "length"), Answer(None, "cut-off")),
         (said("half \ud83d"), Answer({"base_output": "half ?"})),
         (said(" \n@@@ Visitor"), Answer(None, "empty")),
         (said(""), Answer(None, "empty")),

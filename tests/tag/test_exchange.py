@@ -11,7 +11,12 @@ from magpie_hub.tag.asked import Answer
 from magpie_hub.tag.exchange import Exchange, Guard
 from magpie_hub.tag.safety import ADAPTERS
 
-EXCHANGE = Exchange((0,), (1, 0), (1,), partial(Scripted(None, {}).encode, special=False))
+CONTROLS = ("<|im_start|>", "<|im_end|>")
+SPECIAL = partial(Scripted(None, {}).encode, special=True)
+PLAIN = partial(Scripted(None, {}).encode, special=False)
+EXCHANGE = Exchange(
+    ("<|im_start|>", "<|im_end|><|im_start|>", "<|im_end|>"), CONTROLS, SPECIAL, PLAIN
+)
 GUARD = Guard(ADAPTERS["llama-guard"], EXCHANGE, stop=(1,), context_length=200)
 ROW = {"instruction": "Why?", "response": "Because."}
 
@@ -31,6 +36,22 @@ def test_an_exchange() -> None:
     ids, cut = EXCHANGE.prompt(ROW, 100)
     assert letters(ids) == "|Why?||Because.|"
     assert cut == 0
+
+
+@pytest.mark.parametrize("controls", [CONTROLS, ()])
+def test_texts_and_words_are_read_in_one_piece(controls: tuple[str, ...]) -> None:
+    """Between two control tokens all is encoded at once; without known ones, text by text."""
+    asked: list[str] = []
+
+    def plain(text: str) -> list[int]:
+        asked.append(text)
+        return PLAIN(text)
+
+    texts = ("<|im_start|>Judge.\nUser: ", "\nAgent: ", "<|im_end|>\n")
+    ids = Exchange(texts, controls, SPECIAL, plain).tokens(["Why?", "So."])
+    assert letters(ids) == "|Judge.\nUser: Why?\nAgent: So.|\n"
+    whole = ["Judge.\nUser: Why?\nAgent: So.", "\n"]
+    assert asked == (whole if controls else ["Why?", "So."])
 
 
 def test_control_tokens_of_a_row_are_words() -> None:
@@ -76,6 +97,10 @@ def test_a_guard_leaves_room_for_its_verdict() -> None:
         (said("I think it is safe."), Answer(None, "no-verdict")),
         (said(""), Answer(None, "no-verdict")),
         (said("safe", "length"), Answer(None, "no-verdict")),
+        (
+            said("unsafe\nS1,S", "length"),
+            Answer({"safety": "unsafe", "safety_categories": ["S1"]}),
+        ),
         (said("safe", "error"), Answer(None, "engine-error")),
     ],
 )

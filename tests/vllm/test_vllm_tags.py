@@ -236,10 +236,11 @@ def test_smollm2_answers_in_the_form_of_the_schema(by_vllm, name):
     assert check_form(by_vllm[0], name) <= 1
 
 
-@pytest.mark.parametrize("name", JUDGED)
-def test_a_random_judge_has_labels_or_failures(by_server, name):
+def test_a_random_judge_has_labels_or_failures(by_server):
     """`response_format` holds noise to the schema; what comes to no end failed and is counted."""
-    check_form(by_server, name)
+    failed = [check_form(by_server, name) for name in JUDGED]
+    # White space, which this server's grammar allows, may go on to the limit.
+    assert 0 < sum(failed) < len(JUDGED) * len(ROWS)
 
 
 def test_a_killed_tagging_goes_on(by_vllm):
