@@ -5,15 +5,19 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from magpie_hub.errors import RunError
+from magpie_hub.records import RESPONSES
 from magpie_hub.run.importing import take_in
 from magpie_hub.run.opened import Models
 from magpie_hub.run.tagging import tag
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.spec.load import load
 from magpie_hub.tag.embedders import open_embedder
-from tests.run.labelling import labels, quiet, stage_of, tagged
+from tests.run.labelling import answers, labels, quiet, stage_of, tagged
 
 ROWS = 2_000
 WORDS = (
@@ -133,3 +137,26 @@ def test_units_of_which_nothing_is_kept(tmp_path: Path) -> None:
     _, run = tagged(tmp_path, 45, tags=["neighbours"], generator=generator)
     assert len(run.units()) == 2
     check(run, _kept(run))
+
+
+def test_vectors_of_two_files_are_never_compared(tmp_path: Path) -> None:
+    """A run that grew, with another file of vectors: all rows get theirs from that one."""
+    file = tmp_path / "vectors.parquet"
+    tags = {"neighbours": {"embedder": {"name": "vectors", "file": str(file)}}}
+    for count, dimensions in ((30, 4), (60, 8)):
+        _, run = tagged(tmp_path, count, tags=[])
+        uuids = [row["uuid"] for row in answers(run)]
+        vectors = np.random.default_rng(dimensions).normal(size=(len(uuids), dimensions))
+        pq.write_table(pa.table({"uuid": uuids, "vector": vectors.tolist()}), file)
+        _, run = tagged(tmp_path, count, tags=tags)
+        stored = [row["vector"] for row in labels(run, "embedding") if row["vector"]]
+        assert {len(vector) for vector in stored} == {dimensions}
+    assert len(run.units()) == 2
+
+
+def test_an_unfinished_run_is_not_tagged(tmp_path: Path) -> None:
+    """With a unit of answers missing, tagging says what is to be done first."""
+    spec, run = tagged(tmp_path, 30, tags=[])
+    run.shard(RESPONSES, run.units()[0]).unlink()
+    with run.lock(), Models() as models, pytest.raises(RunError, match="is unfinished"):
+        tag(spec, run, quiet, print, models)

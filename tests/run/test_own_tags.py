@@ -144,3 +144,12 @@ def test_two_tags_with_one_column(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["release", str(path)])
     assert done.exit_code == 1
     assert "`tags.second.schema`: the column `mood` is there already" in done.stderr
+
+
+def test_the_second_tag_is_looked_at_as_well(tmp_path: Path) -> None:
+    """A schema that is none is a fault of its own tag, also behind one that is right."""
+    good, bad = {"prompt": PROMPT, "schema": MOOD}, {"prompt": PROMPT, "schema": {}}
+    path = spec_file(tmp_path, 30, configs={}, tags={"first": good, "second": bad})
+    done = CliRunner().invoke(main, ["release", str(path)])
+    assert done.exit_code == 1
+    assert "`tags.second.schema`: it has no `properties`" in done.stderr
