@@ -48,9 +48,10 @@ def benchmarks() -> str:
         goal = dict(found["goal"])
         of = goal.pop("of")
         bounds = ", ".join(f"{of} {name.replace('_', ' ')} {goal[name]}" for name in goal)
+        met = ("yes" if found["met"] else "no") if bounds else ""
         rows.append(
             f"| `{found['name']}`, {found['unit']} | {found['ours']} | {found['theirs']} |"
-            f" {found['ratio']} | {bounds} | {'yes' if found['met'] else 'no'} |"
+            f" {found['ratio']} | {bounds} | {met} |"
             f" {found['machine']}, {found['date']} |"
         )
     return "\n" + "\n".join(rows) + "\n\n"
