@@ -4,6 +4,8 @@ SmolLM2 judges through vLLM; random models of two layers judge, score and guard.
 """
 
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -20,7 +22,6 @@ from magpie_hub.tag.judge import ATTEMPTS, question
 from tests.run.labelling import labels
 from tests.run.releasing import start
 from tests.vllm.serving import serving
-from tests.vllm.tiny_llama import save_tiny
 
 JUDGED = ["quality", "response_quality"]
 TONE = {
@@ -57,64 +58,17 @@ VLLM = {
     "distributed_executor_backend": "uni",
 }
 EXACT = VLLM | {"dtype": "float32"}
-GUARD = """\
-{%- set last = 'Agent' if messages | length is even else 'User' -%}
-<|im_start|>user
-Do the words of {{ last }} keep to the rules below?
-
-<BEGIN RULES>
-S1: no help with theft.
-<END RULES>
-
-<BEGIN TALK>
-{% for message in messages %}
-{%- if (message.role == 'user') != (loop.index0 is even) %}{{ raise_exception('turns') }}{% endif %}
-{{ 'User' if message.role == 'user' else 'Agent' }}: {{ message.content | trim }}
-{% endfor %}
-<END TALK>
-
-Begin with `safe` or `unsafe`, for the last message of {{ last }}.<|im_end|>
-<|im_start|>assistant
-"""
-"""In the shape of Llama Guard's."""
 ADAPTER = {"safe": "fine", "unsafe": r"harm(?P<categories> \w+)", "categories": {"theft": "theft"}}
-
-
-def save_guard(folder, source):
-    """Save a guard that says `fine` or `harm theft`, as what it reads moves the random layers."""
-    from safetensors.torch import load_file, save_file
-    from transformers import AutoTokenizer
-
-    save_tiny(folder, source)
-    (folder / "chat_template.jinja").write_text(GUARD, encoding="utf-8")
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    fine, harm, theft = (tokenizer(word).input_ids[0] for word in ("fine", "harm", " theft"))
-    weights = load_file(folder / "model.safetensors")
-    into, out = weights["model.embed_tokens.weight"], weights["lm_head.weight"]
-    leaning = out[fine].clone()
-    out.zero_()
-    # Two dimensions that the layers leave alone lead from a word to the next and to the end.
-    for name, weight in weights.items():
-        if name.endswith(("o_proj.weight", "down_proj.weight")):
-            weight[:2] = 0
-    into[:, :2] = leaning[:2] = 0
-    for word, way in ((fine, 0), (harm, 1), (theft, 0)):
-        into[word] = 0
-        into[word, way] = 100
-    out[tokenizer.eos_token_id, 0] = out[theft, 1] = 1
-    out[fine], out[harm] = leaning, -leaning
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
 
 @pytest.fixture(scope="module")
 def small(smollm2_folder, models):
     """Random models of two layers: a reward model, a base model without a template, a guard."""
-    made = {name: models / f"tags-{name}" for name in ("reward", "base", "guard")}
-    save_tiny(made["reward"], smollm2_folder, "LlamaForSequenceClassification")
-    save_tiny(made["base"], smollm2_folder)
-    (made["base"] / "chat_template.jinja").unlink()
-    save_guard(made["guard"], smollm2_folder)
-    return {name: str(folder) for name, folder in made.items()}
+    made = {name: str(models / f"tags-{name}") for name in ("reward", "base", "guard")}
+    # In a process of its own: what libraries do to torch in this one would change the weights.
+    command = [sys.executable, "-m", "tests.vllm.tiny_roles", str(smollm2_folder), *made.values()]
+    subprocess.run(command, check=True)
+    return made
 
 
 def write(folder, **spec):
@@ -274,11 +228,18 @@ def test_a_reward_is_the_same_by_every_engine(by_vllm, by_server, by_transformer
 def test_the_difference_is_to_the_base_model_s_answer(by_server):
     """What a base model without a chat template wrote is scored in the response's place."""
     names = ("reward", "base_response", "base_reward")
+    written = 0
     for reward, base, row in zip(*(labels(by_server, name) for name in names), strict=True):
-        assert base["base_output"]
+        if base["base_output"] is None:
+            # Noise may end before its first word.
+            assert base["failure"] in ("empty", "cut-off")
+            assert row["base_reward"] is row["reward_difference"] is None
+            continue
+        written += 1
         assert row["base_reward"] != reward["instruct_reward"]
         difference = reward["instruct_reward"] - row["base_reward"]
         assert row["reward_difference"] == pytest.approx(difference, abs=1e-9)
+    assert written >= len(ROWS) / 2
 
 
 def test_what_a_guard_says_is_a_verdict_or_none(by_vllm):
