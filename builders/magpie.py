@@ -1,8 +1,8 @@
 """The `datasets` builder: the one place where a config's rows come to be.
 
-It loads the finished shards of a run folder, joins the tags, applies the config's filter and
-yields Arrow tables. What is kept is decided once, in the parent, and handed down as one mask a
-unit, so that any `num_proc`, streaming and the release agree row by row.
+It loads the finished shards of a run folder, joins the tags, leaves out duplicates, applies the
+config's filter and yields Arrow tables. What is kept is decided once, in the parent, and handed
+down as one mask a unit, so that any `num_proc`, streaming and the release agree row by row.
 
     builder = Magpie(config_name="filtered", data_dir="runs/smollm2")
     builder.download_and_prepare(); rows = builder.as_dataset("train")
@@ -12,7 +12,6 @@ It opens no engine and writes nothing but datasets' own cache. `load_dataset("bu
 ended with datasets 4; published data is plain Parquet and needs none of this.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,30 +22,37 @@ from typing import Any
 import datasets
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from datasets.builder import Key
 
 from magpie_hub import columns, curate, records
 from magpie_hub.columns import fields
-from magpie_hub.curate import filters
-from magpie_hub.curate.funnel import Funnel, by_reason, funnel
+from magpie_hub.curate.beside import CURATED, DUPLICATE, DUPLICATE_OF, OVERLAP
+from magpie_hub.curate.filters import FILTERS, Filter
+from magpie_hub.curate.funnel import Funnel
+from magpie_hub.curate.selection import Choice, Portion, Selection, select_rows
+from magpie_hub.curate.where import parse
 from magpie_hub.errors import BuildError
 from magpie_hub.records import INSTRUCTIONS, RESPONSES, Unit
-from magpie_hub.shards.files import sha256
-from magpie_hub.shards.folder import IMPORTED, RunFolder
+from magpie_hub.shards.files import known_sha256, sha256
+from magpie_hub.shards.folder import DRAWN, IMPORTED, RunFolder
 from magpie_hub.shards.foreign_labels import LABELS
-from magpie_hub.spec.model import Spec
+from magpie_hub.shards.joined import Beside, joined, messages
+from magpie_hub.spec.model import AtMost, Spec
 from magpie_hub.tag import TAGS, own_columns, wanted
 
+CHOICES = ("filter", "where", "size")
+"""What a config says of its rows."""
 REWARDS = {column for name in ("base_response", "base_reward") for column in TAGS[name].columns}
 """Columns that mean something beside the rewards of one model only."""
 
 
 @dataclass
 class MagpieConfig(datasets.BuilderConfig):  # type: ignore[misc] # datasets ships no types
-    """A config of the run's spec; `filter` replaces the one that the spec names."""
+    """A config of the run's spec; what is given replaces what the spec says of it."""
 
     filter: str | None = None
+    where: str | None = None
+    size: int | AtMost | None = None
 
 
 class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
@@ -79,36 +85,38 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
         )
         name = config_name or self._spec.default_config
         given = self._spec.active_configs.get(name)
-        if given is None and "filter" not in kwargs:
+        if given is None and not kwargs.keys() & CHOICES:
             raise BuildError(
                 f"there is no config `{name}` in `{data_dir}`; expected one of"
                 f" `{'`, `'.join(self._spec.active_configs)}`",
                 hint="add it to `configs:` of the spec, or pass filter=...",
             )
         if given is not None:
-            kwargs.setdefault("filter", given.filter)
+            kwargs = {key: getattr(given, key) for key in CHOICES} | kwargs
         self._units = self._run.units()
         self._check_finished()
-        kwargs.setdefault("hash", self._fingerprint(name, kwargs["filter"]))
+        kwargs.setdefault("hash", self._fingerprint(name, kwargs))
         super().__init__(cache_dir, config_name=name, data_dir=str(data_dir), **kwargs)
-
-    @property
-    def rules(self) -> tuple[filters.Rule, ...]:
-        """The rules of the config's filter, none for a config without one."""
-        if self.config.filter is None:
-            return ()
-        if self.config.filter not in filters.FILTERS:
-            raise BuildError(
-                f"config `{self.config.name}`: there is no filter `{self.config.filter}`;"
-                f" expected one of `{'`, `'.join(filters.FILTERS)}`",
-                hint="correct the name under `configs:` of the spec",
-            )
-        return filters.FILTERS[self.config.filter]
 
     @property
     def funnel(self) -> Funnel:
         """From all draws of the run to the rows of this config; the steps add up."""
-        return self._selection[1]
+        return self.selection.funnel
+
+    @cached_property
+    def selection(self) -> Selection:
+        """Which rows the config has, and what became of the others; decided for all at once."""
+        choice, only = self._choice, self._choice.columns
+        return select_rows(
+            (
+                Portion(
+                    self._run.instructions(unit, ["rejection"])["rejection"],
+                    self._rows(unit, only),
+                )
+                for unit in self._units
+            ),
+            choice,
+        )
 
     def tables(self) -> Iterator[pa.Table]:
         """Yield the config's rows in order of index, one table a unit; for the release.
@@ -133,51 +141,112 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
             yield Key(unit.number, 0), self._table(unit, mask)
 
     def _masks(self) -> list[np.ndarray]:
-        masks, steps = self._selection
-        if not steps.kept:
-            more = "draw more rows (`instructions: {rows: ...}`)"
-            if self._spec.source is not None:
-                more = "take rows from more files"
+        chosen, funnel = self.selection, self.funnel
+        if chosen.missing and isinstance(self.config.size, int):
             raise BuildError(
-                f"config `{self.config.name}` ends empty: {steps}",
-                hint=f"{more}, or change what drops them",
+                f"config `{self.config.name}`: `size` asks for {self.config.size:,} rows, and"
+                f" {chosen.missing:,} of them are not there: {funnel}",
+                hint=f"write `size: {{at_most: {self.config.size}}}`, or {self._more}",
             )
-        return masks
+        if not funnel.kept:
+            raise BuildError(
+                f"config `{self.config.name}` ends empty: {funnel}",
+                hint=f"{self._more}, or change what drops them",
+            )
+        return chosen.masks
+
+    @property
+    def size(self) -> int | None:
+        """The most rows that the config takes; None for all that pass."""
+        given = self.config.size
+        return given.at_most if isinstance(given, AtMost) else given
+
+    @property
+    def _more(self) -> str:
+        if self._spec.source is not None:
+            return "take rows from more files"
+        return "draw more rows (`instructions: {rows: ...}`)"
 
     @cached_property
-    def _selection(self) -> tuple[list[np.ndarray], Funnel]:
-        """For each unit which of its answered rows are kept, and the funnel of all."""
-        masks: list[np.ndarray] = []
-        rejected: dict[str, list[str | None]] = {"instruction": [], "response": []}
-        dropped: Counter[str] = Counter({str(rule): 0 for rule in self.rules})
-        for unit in self._units:
-            rejected["instruction"] += self._run.instructions(unit)["rejection"].to_pylist()
-            rows = self._rows(unit)
-            rejected["response"] += rows["rejection"].to_pylist()
-            mask = pc.is_null(rows["rejection"]).to_numpy()
-            for rule in self.rules:
-                kept = mask & filters.keep(rule, rows, filter_name=self.config.filter)
-                dropped[str(rule)] += int(mask.sum() - kept.sum())
-                mask = kept
-            masks.append(mask)
-        drops = [drop for stage, reasons in rejected.items() for drop in by_reason(stage, reasons)]
-        drops += [("filter", rule, rows) for rule, rows in dropped.items()]
-        return masks, funnel(len(rejected["instruction"]), drops)
+    def _choice(self) -> Choice:
+        """What the config asks for; BuildError where it names what is not there."""
+        given, decontaminate = self.config, self._spec.decontaminate
+        name = given.filter
+        if name is not None and name not in FILTERS:
+            raise BuildError(
+                f"config `{given.name}`: there is no filter `{name}`; expected one of"
+                f" `{'`, `'.join(FILTERS)}`",
+                hint="correct the name under `configs:` of the spec",
+            )
+        choice = Choice(
+            filter=Filter(()) if name is None else FILTERS[name],
+            where=None if given.where is None else parse(given.where),
+            size=self.size,
+            drops_overlaps=decontaminate is None or not decontaminate.keep,
+        )
+        there = {*records.RESPONSE_SHARD, *DRAWN}
+        there |= {column for beside in self._beside for column in beside.columns}
+        for column in sorted(choice.columns - there - {DUPLICATE, DUPLICATE_OF, OVERLAP}):
+            raise BuildError(
+                self._lacking(column, choice),
+                hint="add the tag that makes it to `tags:` and run `magpie-hub tag SPEC`",
+            )
+        return choice
 
-    def _rows(self, unit: Unit) -> pa.Table:
-        """Return a unit's answered rows with their tags: a zip, since shards keep their order."""
-        rows = self._run.answered(unit)
-        for name, tag in self._tags.items():
-            labels = self._run.tags(self._stage(name), unit, tag.shard)
-            for column in tag.columns:
-                rows = rows.append_column(column, labels[column])
+    def _lacking(self, column: str, choice: Choice) -> str:
+        asking = f"`where: {choice.where}`"
+        if column in choice.filter.columns:
+            rules = (f", its rule `{r}`," for r in choice.filter.rules if column in r.columns)
+            asking = f"the filter `{self.config.filter}`{next(rules, '')}"
+        makers = (f"the tag `{tag.name}`" for tag in TAGS.values() if column in tag.columns)
+        return (
+            f"config `{self.config.name}`: {asking} needs the column `{column}`, which"
+            f" {next(makers, 'no tag')} makes, and the spec does not ask for"
+        )
+
+    @cached_property
+    def _beside(self) -> list[Beside]:
+        """What stands beside the answered rows: duplicates, overlaps, tags, and others' labels."""
+        found = [
+            Beside(stage, shard, names)
+            for kind, (shard, names) in CURATED.items()
+            if (stage := self._curated(kind)) is not None
+        ]
+        found += [
+            Beside(self._stage(name), tag.shard, {column: column for column in tag.columns})
+            for name, tag in self._tags.items()
+        ]
         if self._spec.source is not None:
-            brought = self._run.tags(IMPORTED, unit, {"uuid": "string", **LABELS})
             # What another reward model gave is not comparable with ours.
             apart = REWARDS if "reward" in self._tags else set()
-            for column in LABELS.keys() - apart - set(rows.column_names):
-                rows = rows.append_column(column, brought[column])
+            apart = apart | {column for beside in found for column in beside.columns}
+            brought = {name: name for name in LABELS if name not in apart}
+            found.append(Beside(IMPORTED, {"uuid": "string", **LABELS}, brought))
+        return found
+
+    def _rows(self, unit: Unit, only: set[str] | None = None) -> pa.Table:
+        """Return a unit's answered rows with what stands beside them, or `only` some columns."""
+        rows = joined(self._run, unit, self._beside, only)
+        for name in (DUPLICATE, DUPLICATE_OF, OVERLAP):
+            if name not in rows.column_names:
+                rows = rows.append_column(name, pa.nulls(rows.num_rows, pa.string()))
         return rows
+
+    def _curated(self, kind: str) -> str | None:
+        """Return where what rows repeat or overlap lies; None where nobody wants to know."""
+        wanted = {
+            "duplicates": self._spec.dedup.exact or self._spec.dedup.near,
+            "overlaps": self._spec.decontaminate,
+        }
+        if not wanted[kind]:
+            return None
+        stage = self._run.state().get("curated", {}).get(kind)
+        if stage is None:
+            raise BuildError(
+                f"`{self._run.path}` is unfinished: its rows were not searched for {kind}",
+                hint="finish it with `magpie-hub build SPEC`",
+            )
+        return str(stage)
 
     def _stage(self, tag: str) -> str:
         """Return where a tag's shards lie; BuildError where it was never made for these rows."""
@@ -191,7 +260,7 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
 
     def _table(self, unit: Unit, mask: np.ndarray) -> pa.Table:
         rows = self._rows(unit).filter(pa.array(mask))
-        rows = rows.append_column("messages", _messages(rows))
+        rows = rows.append_column("messages", messages(rows))
         schema = self._schema
         # A column whose tag the spec leaves out is null: the schema of a kind is one.
         return pa.table(
@@ -204,7 +273,7 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
 
     @property
     def _stages(self) -> list[str]:
-        return [INSTRUCTIONS, RESPONSES, *map(self._stage, self._tags)]
+        return [INSTRUCTIONS, RESPONSES, *(beside.stage for beside in self._beside)]
 
     def _check_finished(self) -> None:
         drawn = self._units[-1].stop if self._units else 0
@@ -219,31 +288,23 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
         for stage in self._stages:
             done = sum(self._run.finished(stage, unit) for unit in self._units)
             if done < len(self._units):
-                command = "tag" if stage.startswith("tags/") else "generate"
+                kind = stage.partition("/")[0]
+                command = {"tags": "tag", "duplicates": "build", "overlaps": "build"}.get(kind)
                 raise BuildError(
                     f"`{self._run.path}` is unfinished: {done} of {len(self._units)} units of"
                     f" `{stage}` are there",
-                    hint=f"finish it with `magpie-hub {command} SPEC`",
+                    hint=f"finish it with `magpie-hub {command or 'generate'} SPEC`",
                 )
 
-    def _fingerprint(self, config: str, filter_name: str | None) -> str:
+    def _fingerprint(self, config: str, choice: dict[str, Any]) -> str:
         """Return the hash of all that decides the rows: this code, the config, the shards."""
-        parts = [config, str(filter_name), str(self._schema)]
+        parts = [config, *(str(choice.get(key)) for key in CHOICES), str(self._schema)]
+        parts.append(str(self._spec.decontaminate and self._spec.decontaminate.keep))
         code = [Path(__file__), Path(columns.__file__), *Path(curate.__path__[0]).glob("*.py")]
         parts += [sha256(path) for path in sorted(code)]
         parts += [
-            sha256(self._run.shard(stage, unit)) for stage in self._stages for unit in self._units
+            known_sha256(self._run.shard(stage, unit))
+            for stage in self._stages
+            for unit in self._units
         ]
         return blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
-
-
-def _messages(rows: pa.Table) -> pa.ListArray:
-    """Return the conversations: instruction and response of each row, interleaved."""
-    count = rows.num_rows
-    texts = pa.concat_arrays(
-        [rows["instruction"].combine_chunks(), rows["response"].combine_chunks()]
-    )
-    order = np.arange(2 * count).reshape(2, count).T.reshape(-1)
-    roles = pa.array(["user", "assistant"] * count, pa.string())
-    turns = pa.StructArray.from_arrays([roles, texts.take(pa.array(order))], ["role", "content"])
-    return pa.ListArray.from_arrays(pa.array(np.arange(0, 2 * count + 1, 2), pa.int32()), turns)

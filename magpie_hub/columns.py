@@ -125,6 +125,12 @@ _TAGS: tuple[tuple[str, Type, str, str], ...] = (
         "The earliest of those rows and this one; null where there are none.",
         "min_similar_uuid",
     ),
+    (
+        "benchmark_overlap",
+        "string",
+        "The benchmark that the instruction overlaps; null where it overlaps none.",
+        "",
+    ),
 )
 
 SFT = (

@@ -19,7 +19,7 @@ def test_columns_of_own_tags() -> None:
     found = fields("sft", {"mood": ("string", "How it sounds."), "topics": (["string"], "Topics.")})
     names = [field.name for field in found]
     place = names.index("mood")
-    assert names[place - 1 : place + 3] == ["min_similar_uuid", "mood", "topics", "uuid"]
+    assert names[place - 1 : place + 3] == ["benchmark_overlap", "mood", "topics", "uuid"]
     assert (found[place].type, found[place].group) == ("string", "tag")
     assert found[place].meaning == "How it sounds."
     assert len(found) == len(SFT) + 2

@@ -89,11 +89,13 @@ def measure(folder: Path) -> ConfigFacts:
 
 
 def as_json(
-    facts: Mapping[str, ConfigFacts], tags: Mapping[str, Mapping[str, object]]
+    facts: Mapping[str, ConfigFacts],
+    tags: Mapping[str, Mapping[str, object]],
+    curation: Mapping[str, object],
 ) -> dict[str, object]:
     """Return the facts of all configs as plain data, without the sample rows, with their units.
 
-    tags: of each that a model makes, how often it failed.
+    tags: of each that a model makes, how often it failed. curation: how rows were compared.
     """
     return {
         "units": {
@@ -105,6 +107,7 @@ def as_json(
             "min_neighbor_distance": "squared Euclidean distance of unit vectors",
         },
         "tags": dict(tags),
+        "curation": dict(curation),
         "configs": {
             name: {
                 "rows": config.rows,

@@ -36,9 +36,9 @@ _SIZES = (
 
 @dataclass(frozen=True, slots=True)
 class ConfigCard:
-    """What the card says of one config: its name, filter, funnel, and what was measured of it.
+    """What the card says of one config: its name, what it asks for, and what was measured of it.
 
-    fields: the columns of its rows.
+    fields: the columns of its rows. size: the most rows; notes: what to know of how it came about.
     """
 
     name: str
@@ -47,6 +47,9 @@ class ConfigCard:
     filter: str | None
     funnel: Funnel
     facts: ConfigFacts
+    where: str | None = None
+    size: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 def render(
@@ -54,13 +57,15 @@ def render(
     pins: Mapping[str, Any],
     configs: Sequence[ConfigCard],
     tags: Mapping[str, Mapping[str, Any]],
+    curation: Mapping[str, Any],
 ) -> str:
     """Return the card as text.
 
     spec: the public snapshot. pins: what was resolved of the generator, and the engine's
     `context_length`; of a source its checksums. tags: of each that a model makes, which model and
-    how often it failed. Raises CardError, which names the template's line, where a template asks
-    for something that was not measured.
+    how often it failed. curation: what signed texts (`backend`), the releases that rows were
+    compared with (`against`), and which benchmarks they overlap (`overlaps`). Raises CardError,
+    which names the template's line, where a template asks for something that was not measured.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(bundled.cards()),
@@ -82,6 +87,7 @@ def render(
             configs=configs,
             default=default,
             tags=tags,
+            curation=curation,
             version=__version__,
         )
     except jinja2.TemplateError as error:

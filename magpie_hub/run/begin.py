@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from magpie_hub import __version__
-from magpie_hub.columns import KINDS
+from magpie_hub.columns import KINDS, fields
 from magpie_hub.curate.filters import FILTERS
+from magpie_hub.curate.where import parse
 from magpie_hub.engines import engine_class
 from magpie_hub.engines.options import nearest
 from magpie_hub.errors import MagpieError, RunError
@@ -21,6 +22,7 @@ from magpie_hub.records import (
     MODEL_TAG_SHARD,
     RESPONSE_SHARD,
 )
+from magpie_hub.run.curating import check_releases
 from magpie_hub.run.judges import adapter_of, check_options, makers, need, pin
 from magpie_hub.run.labels import known
 from magpie_hub.run.models import Model, Need, of_generator
@@ -32,7 +34,7 @@ from magpie_hub.shards.foreign_labels import LABELS
 from magpie_hub.shards.foreign_rows import MAPPED
 from magpie_hub.spec.model import Spec
 from magpie_hub.spec.snapshot import fingerprint, population, public, snapshot
-from magpie_hub.tag import TAGS, wanted
+from magpie_hub.tag import TAGS, own_columns, wanted
 from magpie_hub.tag import own as own_tag
 from magpie_hub.tag.embedders import check_embedder, check_libraries
 from magpie_hub.tag.judge import check_prompt
@@ -52,25 +54,55 @@ def check(spec: Spec) -> None:
     if spec.source is not None:
         _check_columns(spec, spec.source.columns)
     _check_tags(spec)
-    tags = wanted(spec.tags)
-    for name, config in spec.active_configs.items():
-        if config.filter is not None and config.filter not in FILTERS:
+    for name in spec.active_configs:
+        _check_config(spec, name)
+
+
+def _check_config(spec: Spec, name: str) -> None:
+    """Raise SpecError for a config whose filter or condition asks for what is not there."""
+    config, place = spec.active_configs[name], f"configs.{name}"
+    if config.filter is not None and config.filter not in FILTERS:
+        raise spec.fault(
+            f"{place}.filter",
+            f"there is no filter `{config.filter}`; expected one of `{'`, `'.join(FILTERS)}`",
+            hint="correct the name, or leave the key out to keep every answered row",
+        )
+    columns = FILTERS[config.filter].columns if config.filter else ()
+    if lacking := _lacking(spec, columns):
+        column, tag = lacking
+        rules = (rule for rule in FILTERS[str(config.filter)].rules if column in rule.columns)
+        rule = next(
+            (f"has the rule `{rule}`, whose column" for rule in rules), f"needs `{column}`, which"
+        )
+        raise spec.fault(
+            f"{place}.filter",
+            f"the filter `{config.filter}` {rule} comes from the tag `{tag}`",
+            hint=f"add `{tag}` to `tags:` and run `magpie-hub tag SPEC`, or choose another filter",
+        )
+    if config.where is not None:
+        published = fields(spec.kind, own_columns(spec.tags))
+        types = {field.name: field.type for field in published if field.name != "messages"}
+        with _placed(spec, f"{place}.where"):
+            condition = parse(config.where, types | {"instruction": "string", "response": "string"})
+        if lacking := _lacking(spec, condition.columns):
+            column, tag = lacking
             raise spec.fault(
-                f"configs.{name}.filter",
-                f"there is no filter `{config.filter}`; expected one of `{'`, `'.join(FILTERS)}`",
-                hint="correct the name, or leave the key out to keep every answered row",
+                f"{place}.where",
+                f"`{config.where}` needs the column `{column}`, which comes from the tag `{tag}`",
+                hint=f"add `{tag}` to `tags:` and run `magpie-hub tag SPEC`",
             )
-        for rule in FILTERS[config.filter] if config.filter else ():
+
+
+def _lacking(spec: Spec, columns: Iterable[str]) -> tuple[str, str] | None:
+    """Return the first column whose tag the spec does not ask for, and that tag."""
+    asked = wanted(spec.tags)
+    for column in columns:
+        # Rows that others made may bring the labels of theirs.
+        if spec.source is None or column not in LABELS:
             for tag in TAGS.values():
-                # Rows that others made may bring the labels of theirs.
-                brought = spec.source is not None and rule.column in LABELS
-                if rule.column in tag.columns and tag.name not in tags and not brought:
-                    raise spec.fault(
-                        f"configs.{name}.filter",
-                        f"the filter `{config.filter}` has the rule `{rule}`, whose column comes"
-                        f" from the tag `{tag.name}`",
-                        hint=f"add `{tag.name}` to `tags:`, or choose another filter",
-                    )
+                if column in tag.columns and tag.name not in asked:
+                    return column, tag.name
+    return None
 
 
 @contextmanager
@@ -143,6 +175,7 @@ def begin(
     at once. The caller holds the folder's lock.
     """
     check(spec)
+    check_releases(spec, folder)
     written = snapshot(spec)
     # Where a file lies on this machine is no part of what is drawn: its content is the revision.
     leaves = population(public(written))
@@ -170,6 +203,11 @@ def begin(
         pinned[key] = pin(by_key[key], model).to_json()
     grows = draws and spec.source is None
     growth = _growth(folder, state, spec.instructions.rows) if grows else state["growth"]
+    if any(
+        state.get("spec", {}).get(key) != written.get(key) for key in ("dedup", "decontaminate")
+    ):
+        # What was found by other settings is no longer what the spec asks for.
+        state.pop("curated", None)
     state |= {"spec": written, "growth": growth, "magpie_hub": __version__, "models": pinned}
     folder.save(state)
     # Which rows there are decides some; they are known by what was just written.

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 from magpie_hub import bundled, columns
 from magpie_hub.curate.funnel import Funnel
 from magpie_hub.records import arrow_schema
+from magpie_hub.run import keeping
 from magpie_hub.run.begin import begin
+from magpie_hub.run.curating import curate, curated
 from magpie_hub.run.judges import adapter_of
 from magpie_hub.run.opened import Models
 from magpie_hub.run.reporting import Report, Warn
@@ -34,6 +36,10 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("magpie-hub", "datasets", "pyarrow", "numpy", "jinja2")
 """What the bytes of a release depend on besides the spec and the shards."""
+
+
+BUILT = Path("card") / "built.json"
+"""What the last build made of each config."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +60,16 @@ def build(
     """
     from magpie_hub.card import facts, render
 
-    state = begin(spec, folder, warn)
+    begin(spec, folder, warn)
+    state = curate(spec, folder, report)
     place = folder.path / "build"
     new = fresh(place)
-    cards = []
+    cards, made_before, records = [], keeping.read(folder.path / BUILT), {}
     for done, name in enumerate(spec.active_configs, 1):
-        cards.append(_config(spec, folder, name, new / name))
+        card, records[name] = _config(spec, folder, name, new / name, made_before)
+        cards.append(card)
+        for note in cards[-1].notes:
+            warn(f"config `{name}`: {note}")
         report("build", done, len(spec.active_configs), 0)
     made = state["pins"] | {
         "context_length": state.get("context_length"),
@@ -71,17 +81,24 @@ def build(
     }
     if spec.tags.safety is not None and "safety" in models:
         models["safety"]["categories"] = adapter_of(spec).categories
-    page = render.render(public(state["spec"]), made, cards, models)
+    curation = curated(spec, folder)
+    page = render.render(public(state["spec"]), made, cards, models, curation)
     write_text(new / "README.md", page)
     swap(place)
-    measured = facts.as_json({card.name: card.facts for card in cards}, models)
+    keeping.write(folder.path / BUILT, records)
+    measured = facts.as_json({card.name: card.facts for card in cards}, models, curation)
     shown = json.dumps(measured, ensure_ascii=False, indent=2) + "\n"
     write_text(folder.path / "card" / "facts.json", shown)
     return Built(place, {card.name: card.funnel for card in cards})
 
 
-def _config(spec: Spec, folder: RunFolder, name: str, place: Path) -> "ConfigCard":
-    """Write a config's Parquet files into `place` and return what the card says of it."""
+def _config(
+    spec: Spec, folder: RunFolder, name: str, place: Path, before: keeping.Record
+) -> "tuple[ConfigCard, keeping.Record]":
+    """Bring a config's Parquet files into `place`; return what the card says of it, and a record.
+
+    before: the records of the last build, whose files are taken over where nothing has changed.
+    """
     from magpie_hub.card.facts import measure
     from magpie_hub.card.render import ConfigCard
     from magpie_hub.shards.parquet import write_release
@@ -91,16 +108,28 @@ def _config(spec: Spec, folder: RunFolder, name: str, place: Path) -> "ConfigCar
     # The release takes the builder's tables as they come; datasets' cache has no part in it.
     with tempfile.TemporaryDirectory() as cache:
         builder = magpie(cache, config_name=name, data_dir=folder.path)
-        schema = arrow_schema({field.name: field.type for field in fields})
-        write_release(place, "train", builder.tables(), schema)
-    return ConfigCard(
+        old = folder.path / "build" / name
+        same = keeping.taken_over(before, name, builder.hash, _versions(), old, place)
+        if same is None:
+            schema = arrow_schema({field.name: field.type for field in fields})
+            write_release(place, "train", builder.tables(), schema)
+        funnel, notes = same or (builder.funnel, builder.selection.notes)
+    card = ConfigCard(
         name=name,
         fields=fields,
         default=name == spec.default_config,
         filter=spec.active_configs[name].filter,
-        funnel=builder.funnel,
+        funnel=funnel,
         facts=measure(place),
+        where=builder.config.where,
+        size=builder.size,
+        notes=notes,
     )
+    return card, keeping.record(builder.hash, _versions(), place, funnel, notes)
+
+
+def _versions() -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in LIBRARIES}
 
 
 def _search(state: Mapping[str, Any], folder: RunFolder) -> dict[str, Any]:
@@ -130,7 +159,7 @@ def publish(spec: Spec, folder: RunFolder, built: Built, target: Path) -> tuple[
             name: {"kind": spec.kind, "rows": funnel.kept, "funnel": asdict(funnel)}
             for name, funnel in built.funnels.items()
         },
-        "versions": {name: importlib.metadata.version(name) for name in LIBRARIES},
+        "versions": _versions(),
     }
     place = target / spec.repo
     return place, put(built.folder, place, manifest)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from magpie_hub.curate.beside import DUPLICATE_SHARD
 from magpie_hub.records import Unit, arrow_schema
 from magpie_hub.run.reporting import Report
 from magpie_hub.shards.folder import RunFolder
@@ -71,9 +72,8 @@ def compare(stage: str, embedding: str, folder: RunFolder, report: Report) -> No
 
 
 def _vectors(folder: RunFolder, stage: str, unit: Unit) -> tuple[np.ndarray, np.ndarray]:
-    """Return uuids and vectors of the rows that were not dropped."""
-    table = folder.tags(stage, unit, TAGS["embedding"].shard)
-    kept = table.filter(table["vector"].is_valid())
+    """Return uuids and vectors of the rows that are compared."""
+    kept = folder.tags(stage, unit, TAGS["embedding"].shard).filter(_compared(folder, unit))
     flat = kept["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
     uuids = np.array(kept["uuid"].to_pylist(), dtype=object)
     vectors = flat.reshape(kept.num_rows, -1) if kept.num_rows else None
@@ -83,13 +83,25 @@ def _vectors(folder: RunFolder, stage: str, unit: Unit) -> tuple[np.ndarray, np.
 def _table(folder: RunFolder, unit: Unit, labels: list[tuple[Any, ...]]) -> "pa.Table":
     import pyarrow as pa
 
-    rows = folder.responses(unit)
-    kept = _kept(rows).to_pylist()
+    rows = folder.responses(unit, ["uuid"])
+    kept = _compared(folder, unit).to_pylist()
     given = iter(labels)
     columns = list(zip(*[next(given) if keep else (None,) * 3 for keep in kept], strict=True))
     names = TAGS["neighbours"].columns
     filled = dict(zip(names, columns or [()] * len(names), strict=True))
     return pa.table({"uuid": rows["uuid"], **filled}, schema=arrow_schema(TAGS["neighbours"].shard))
+
+
+def _compared(folder: RunFolder, unit: Unit) -> "pa.ChunkedArray":
+    """Return which rows of a unit are compared: those that were not dropped and repeat no other."""
+    import pyarrow.compute as pc
+
+    kept = _kept(folder.responses(unit, ["rejection"]))
+    stage = folder.state()["curated"]["duplicates"]
+    if stage is None:
+        return kept
+    found = folder.tags(stage, unit, DUPLICATE_SHARD, ["reason"])
+    return pc.and_(kept, found["reason"].is_null())
 
 
 def _kept(rows: "pa.Table") -> "pa.ChunkedArray":

@@ -1,8 +1,7 @@
 """The stage that takes in rows that others made, in place of a model's.
 
 They become the same shards as rows of our own, so that all that follows need not know the
-difference. Nothing is lost: what cannot be read, or repeats an earlier row, is a dropped row with a
-reason, and is named.
+difference. Nothing is lost: what cannot be read is a dropped row with a reason, and is named.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,7 +10,6 @@ from hashlib import blake2b
 from itertools import islice
 from typing import Any
 
-from magpie_hub.curate.exact import Seen
 from magpie_hub.errors import RunError
 from magpie_hub.generate.clean import tidy
 from magpie_hub.hub import COMMIT
@@ -31,7 +29,8 @@ from magpie_hub.run.reporting import Report, Warn
 from magpie_hub.shards.folder import IMPORTED, RunFolder
 from magpie_hub.shards.foreign import Foreign, checksums, read
 from magpie_hub.shards.foreign_labels import LABELS
-from magpie_hub.spec.model import Source, Spec
+from magpie_hub.spec.model import Spec
+from magpie_hub.spec.source import Source
 
 NAMED = 5
 """How many of the rows that cannot be read are named one by one."""
@@ -76,7 +75,6 @@ class _Taking:
 
     draw: Draw
     rows: int = 0
-    seen: Seen = field(default_factory=Seen)
     uuids: set[bytes] = field(default_factory=set)
     faults: list[str] = field(default_factory=list)
     faulty: int = 0
@@ -85,10 +83,7 @@ class _Taking:
     def instruction(self, row: Foreign) -> Instruction:
         """Return the row's half that stands in the user's place."""
         text = tidy(row.instruction)
-        first = None
         reason = "unreadable" if row.fault else None if text else "empty"
-        if reason is None and (first := self.seen.duplicate_of(self.rows, text)) is not None:
-            reason = "exact-duplicate"
         if row.fault:
             self.faulty += 1
             self.faults += [f"{row.place}: {row.fault}"][: NAMED - len(self.faults)]
@@ -97,7 +92,7 @@ class _Taking:
             index=self.rows,
             instruction=text,
             rejection=reason,
-            duplicate_of=first,
+            duplicate_of=None,
             error=f"{row.place}: {row.fault}" if row.fault else None,
             gen_input_configs=None,
             **_COMPLETION,

@@ -56,7 +56,8 @@ def _decided(
         return ()
     if tag.name == "neighbours":
         rows, embedding = _rows(folder), found.get("embedding")
-        return None if rows is None or embedding is None else (embedding["stage"], rows)
+        unique = folder.state().get("curated", {}).get("duplicates")
+        return None if rows is None or embedding is None else (embedding["stage"], rows, unique)
     if tag.role == "embedder":
         assert spec.tags.neighbours is not None
         pin = pinned.get(embedder_key(spec.tags.neighbours.embedder))

@@ -11,11 +11,11 @@ from typing import Any
 
 from magpie_hub.engines.base import Engine
 from magpie_hub.engines.scoring import Scorer
-from magpie_hub.errors import RunError
-from magpie_hub.records import RESPONSES, Unit
+from magpie_hub.records import Unit
 from magpie_hub.run.asking import Asked, Made, ask
 from magpie_hub.run.begin import begin
 from magpie_hub.run.comparing import compare, embed
+from magpie_hub.run.curating import curate
 from magpie_hub.run.judges import Maker, Pin, makers, stop_ids, weights
 from magpie_hub.run.labels import embedder_key, known
 from magpie_hub.run.opened import Models
@@ -47,8 +47,8 @@ class _Job:
 
 def tag(spec: Spec, folder: RunFolder, report: Report, warn: Warn, models: Models) -> None:
     """Label the answered rows of a run with the spec's tags; the caller holds its lock."""
-    state = begin(spec, folder, warn, tags=True)
-    _check_answered(folder)
+    begin(spec, folder, warn, tags=True)
+    state = curate(spec, folder, report)
     for name, each in wanted(spec.tags).items():
         if each.module:
             _compute(each, state["tags"][name]["stage"], folder, report)
@@ -60,15 +60,6 @@ def tag(spec: Spec, folder: RunFolder, report: Report, warn: Warn, models: Model
         # An embedder may want the memory that the last model has.
         models.close()
         _neighbours(spec, folder, report)
-
-
-def _check_answered(folder: RunFolder) -> None:
-    units = folder.units()
-    if not units or not all(folder.finished(RESPONSES, unit) for unit in units):
-        raise RunError(
-            f"`{folder.path}` is unfinished: its rows are not all there yet",
-            hint="finish them with `magpie-hub generate SPEC`",
-        )
 
 
 def _compute(tag: Tag, stage: str, folder: RunFolder, report: Report) -> None:

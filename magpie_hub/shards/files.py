@@ -9,6 +9,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 
@@ -56,6 +57,17 @@ def sha256(path: Path) -> str:
     """Return a file's checksum as 64 hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def known_sha256(path: Path) -> str:
+    """Return a file's checksum, read once as long as the file is the same by time and size."""
+    status = path.stat()
+    return _sha256_of(path, status.st_ino, status.st_mtime_ns, status.st_size)
+
+
+@cache
+def _sha256_of(path: Path, *_: int) -> str:
+    return sha256(path)
 
 
 def beside(folder: Path, role: str) -> Path:

@@ -21,13 +21,15 @@ from typing import TYPE_CHECKING, Any
 from magpie_hub import records
 from magpie_hub.errors import RunError, ShardError
 from magpie_hub.records import INSTRUCTIONS, RESPONSES, Unit
-from magpie_hub.shards.files import make_folder, sha256, write_text
+from magpie_hub.shards.files import known_sha256, make_folder, write_text
 from magpie_hub.shards.journal import Journal
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMAT = 2
+DRAWN = ("instruction", "gen_input_configs")
+"""What answered rows have from the shard of their instructions."""
 IMPORTED = "tags/imported/1"
 """The stage of the labels that rows of others' making brought."""
 KEYS = {"spec", "population", "pins", "models", "tags", "fingerprint", "growth", "unit_rows"}
@@ -151,21 +153,25 @@ class RunFolder:
         self.journal(stage, unit).unlink(missing_ok=True)
 
     def read(
-        self, stage: str, unit: Unit, columns: Mapping[str, records.Type], **labels: object
+        self,
+        stage: str,
+        unit: Unit,
+        columns: Mapping[str, records.Type],
+        only: Sequence[str] | None = None,
     ) -> "pa.Table":
-        """Return a finished shard, checked: see `parquet.read_shard`."""
+        """Return a finished shard, checked, or `only` some columns of it: `parquet.read_shard`."""
         from magpie_hub.shards.parquet import read_shard
 
         schema = records.arrow_schema(dict(columns))
-        return read_shard(self.shard(stage, unit), schema, self._labels(stage, unit) | labels)
+        return read_shard(self.shard(stage, unit), schema, self._labels(stage, unit), only)
 
-    def instructions(self, unit: Unit) -> "pa.Table":
+    def instructions(self, unit: Unit, only: Sequence[str] | None = None) -> "pa.Table":
         """Return a unit's instruction shard: one row for every index."""
-        return self.read(INSTRUCTIONS, unit, records.INSTRUCTION_SHARD)
+        return self.read(INSTRUCTIONS, unit, records.INSTRUCTION_SHARD, only)
 
-    def responses(self, unit: Unit) -> "pa.Table":
+    def responses(self, unit: Unit, only: Sequence[str] | None = None) -> "pa.Table":
         """Return a unit's response shard: one row for every kept instruction."""
-        return self.read(RESPONSES, unit, records.RESPONSE_SHARD)
+        return self.read(RESPONSES, unit, records.RESPONSE_SHARD, only)
 
     def kept(self, unit: Unit) -> dict[int, str]:
         """Return the kept instructions of a unit by their index."""
@@ -173,25 +179,34 @@ class RunFolder:
         texts = rows["instruction"].to_pylist()
         return dict(zip(rows["index"].to_pylist(), texts, strict=True))
 
-    def answered(self, unit: Unit) -> "pa.Table":
+    def answered(self, unit: Unit, only: Sequence[str] | None = None) -> "pa.Table":
         """Return the kept instructions of a unit zipped with their responses.
 
-        Columns: those of the response shard, and `instruction` and `gen_input_configs`.
+        Columns: those of the response shard, and `instruction` and `gen_input_configs`; or `only`
+        some of these, and `index`.
         """
-        kept, answers = self._kept(unit), self.responses(unit)
+        drawn = [name for name in DRAWN if only is None or name in only]
+        kept = self._kept(unit, ["index", "rejection", *drawn])
+        answers = self.responses(unit, None if only is None else ["index", *only])
         if not kept["index"].equals(answers["index"]):
             raise ShardError(
                 f"`{self.shard(RESPONSES, unit)}` answers other instructions than"
                 f" `{self.shard(INSTRUCTIONS, unit)}` holds",
                 hint="remove the first file and run the same command: it is made again",
             )
-        for name in ("instruction", "gen_input_configs"):
+        for name in drawn:
             answers = answers.append_column(name, kept[name])
         return answers
 
-    def tags(self, stage: str, unit: Unit, columns: Mapping[str, records.Type]) -> "pa.Table":
+    def tags(
+        self,
+        stage: str,
+        unit: Unit,
+        columns: Mapping[str, records.Type],
+        only: Sequence[str] | None = None,
+    ) -> "pa.Table":
         """Return a tag shard, checked against the response shard that it labels."""
-        return self.read(stage, unit, columns)
+        return self.read(stage, unit, columns, only)
 
     def answers(self, unit: Unit) -> int:
         """Return how many rows a unit's response shard has, without reading them."""
@@ -200,8 +215,8 @@ class RunFolder:
         return count_rows(self.shard(RESPONSES, unit))
 
     def labelled(self, unit: Unit) -> str:
-        """Return the checksum of the shard that a unit's tags label."""
-        return sha256(self.shard(RESPONSES, unit))
+        """Return the checksum of the shard that a unit's tags, and all else, stand beside."""
+        return known_sha256(self.shard(RESPONSES, unit))
 
     def tagged(self, stage: str, unit: Unit) -> bool:
         """Whether a unit's tag shard is there, for the response shard as it now is."""
@@ -210,17 +225,17 @@ class RunFolder:
         path = self.shard(stage, unit)
         return path.exists() and read_labels(path).get("labelled") == self.labelled(unit)
 
-    def _kept(self, unit: Unit) -> "pa.Table":
+    def _kept(self, unit: Unit, only: Sequence[str] | None = None) -> "pa.Table":
         import pyarrow.compute as pc
 
-        drawn = self.instructions(unit)
+        drawn = self.instructions(unit, only)
         return drawn.filter(pc.is_null(drawn["rejection"]))
 
     def _labels(self, stage: str, unit: Unit) -> dict[str, object]:
         labels = {"run": self.state()["fingerprint"], "stage": stage, "unit": unit.number}
         if stage == RESPONSES:
             # Answers belong to these instructions, not to others that were drawn in their place.
-            labels["answers"] = sha256(self.shard(INSTRUCTIONS, unit))
-        if stage.startswith("tags/"):
+            labels["answers"] = known_sha256(self.shard(INSTRUCTIONS, unit))
+        elif stage != INSTRUCTIONS:
             labels["labelled"] = self.labelled(unit)
         return labels

@@ -28,7 +28,7 @@ from magpie_hub.spec.wording import shown
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from magpie_hub.spec.model import Source
+    from magpie_hub.spec.source import Source
 
 __all__ = ["LABELS", "Foreign", "checksums", "read"]
 

@@ -16,7 +16,7 @@ from magpie_hub.spec.wording import shown
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from magpie_hub.spec.model import Source
+    from magpie_hub.spec.source import Source
 
 
 def label(name: str) -> str:

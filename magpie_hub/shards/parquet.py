@@ -5,7 +5,7 @@ nothing of where a file belongs (`folder`) or of what a column means (`records`)
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +49,13 @@ def write_shard(path: Path, table: pa.Table, labels: Mapping[str, object]) -> No
     write_file(path, write)
 
 
-def read_shard(path: Path, schema: pa.Schema, labels: Mapping[str, object]) -> pa.Table:
-    """Return the shard's rows.
+def read_shard(
+    path: Path,
+    schema: pa.Schema,
+    labels: Mapping[str, object],
+    only: Sequence[str] | None = None,
+) -> pa.Table:
+    """Return the shard's rows, all columns or `only` some.
 
     Raises ShardError for a file that is truncated or damaged, that holds other columns, or that
     carries other labels, which means that it was made for another run, unit or stage.
@@ -60,8 +65,9 @@ def read_shard(path: Path, schema: pa.Schema, labels: Mapping[str, object]) -> p
         # the interpreter and abort the process at its end.
         with pa.OSFile(str(path)) as opened:
             file = pq.ParquetFile(opened, page_checksum_verification=True)
-            table = file.read(use_threads=False)
-            found = _labels_of(file)
+            found, there = _labels_of(file), file.schema_arrow
+            wanted = None if only is None else [name for name in only if name in there.names]
+            table = file.read(wanted, use_threads=False)
     except FileNotFoundError:
         raise ShardError(
             f"`{path}` is missing; a later stage says that it was finished",
@@ -83,9 +89,9 @@ def read_shard(path: Path, schema: pa.Schema, labels: Mapping[str, object]) -> p
             f"`{path}` belongs elsewhere: it says `{strange}`, expected `{expected}`",
             hint="move the file out of the run folder and run the same command",
         )
-    if not table.schema.equals(schema):
+    if not there.equals(schema):
         raise ShardError(
-            f"`{path}` holds the columns `{', '.join(table.column_names)}`, expected"
+            f"`{path}` holds the columns `{', '.join(there.names)}`, expected"
             f" `{', '.join(schema.names)}`",
             hint="the file was written by another version: start over in another folder with --run",
         )

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from magpie_hub.errors import SpecError
-from magpie_hub.spec import model, sections, tags
+from magpie_hub.spec import curation, model, sections, source, tags
 from magpie_hub.spec.document import Document
 from magpie_hub.spec.wording import fault, shown
 
@@ -50,8 +50,24 @@ EXAMPLES = {
     "categories": "{S1: violent crimes}",
     "content": "text",
     "embedder": "static",
+    "dedup": "{near: high-recall}",
+    "exact": "true",
+    "near": "{threshold: 0.7}",
+    "against": "[org/magpie]",
+    "backend": "rensa",
+    "words": "5",
+    "characters": "5",
+    "hashes": "128",
+    "bands": "16",
+    "threshold": "0.7",
+    "decontaminate": "[./arena-hard.jsonl]",
+    "benchmarks": "[./arena-hard.jsonl]",
+    "keep": "true",
     "configs": "{filtered: {filter: finished, default: true}}",
     "filter": "finished",
+    "where": "language == 'EN'",
+    "size": "300000",
+    "at_most": "300000",
     "default": "true",
 }
 """Each key of a spec with a value that is right, for hints."""
@@ -60,7 +76,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "": model.Spec,
     "generator": sections.Model,
     "engine": sections.EngineSection,
-    "source": model.Source,
+    "source": source.Source,
     "judge": sections.Model,
     "base": sections.Model,
     "tags": tags.Tags,
@@ -75,7 +91,12 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "instructions": model.Instructions,
     "instructions.sampling": model.SamplingCell,
     "responses": model.Responses,
+    "dedup": curation.Dedup,
+    "near": curation.Near,
+    "decontaminate": curation.Decontaminate,
     "configs.NAME": model.Config,
+    "size": model.AtMost,
+    **dict.fromkeys(("against", "benchmarks"), source.Source),
     "adapter": tags.Adapter,
 }
 
@@ -176,7 +197,7 @@ def _unknown(path: _Path) -> tuple[str, str]:
 
 def _section(path: _Path) -> str:
     """Return the key of `_SECTIONS` for the place of a map."""
-    if path[:1] == ("configs",):
+    if path[:1] == ("configs",) and path[-1] != "size":
         return "configs.NAME"
     dotted = ".".join(part for part in path if isinstance(part, str))
     last = dotted.rpartition(".")[2]

@@ -11,7 +11,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from magpie_hub.errors import SpecError
+from magpie_hub.spec.curation import Decontaminate, Dedup
 from magpie_hub.spec.sections import Model, Section, wrong
+from magpie_hub.spec.source import Source
 from magpie_hub.spec.tags import DEFAULT, Tags
 from magpie_hub.spec.wording import fault, shown
 
@@ -19,38 +21,6 @@ NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?")
 RESERVED = ("data", "figures", "README.md", "index.parquet", "release.json")
 """What a config cannot be called: the Hub takes `data`, a release the others."""
 REPO = re.compile(rf"{NAME.pattern}/{NAME.pattern}")
-_FILES = (".json", ".jsonl", ".parquet", ".csv")
-
-
-class Source(Section):
-    """Rows that others made, in place of a generator: a dataset, or files.
-
-    dataset: as `load_dataset` names it, with `config`, `split` and `revision`. files: paths, with
-    `*` for many. columns: our names to theirs, where they are not recognised. rows: the most that
-    are taken.
-    """
-
-    dataset: Annotated[str, Field(min_length=1)] | None = None
-    files: Annotated[list[str], Field(min_length=1)] | None = None
-    config: str | None = None
-    split: str = "train"
-    revision: str | None = None
-    columns: dict[str, str] = {}
-    rows: Annotated[int, Field(ge=1)] | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, value: object) -> object:
-        if isinstance(value, str):
-            is_file = value.removesuffix(".gz").endswith(_FILES) or "*" in value
-            return {"files": [value]} if is_file else {"dataset": value}
-        return {"files": value} if isinstance(value, list) else value
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if (self.dataset is None) == (self.files is None):
-            raise wrong("source", "it must name either a `dataset` or `files`")
-        return self
 
 
 class SamplingCell(Section):
@@ -84,14 +54,26 @@ class Responses(Section):
     reasoning: Literal["drop", "keep"] = "drop"
 
 
+class AtMost(Section):
+    """A size that fewer rows may have."""
+
+    at_most: Annotated[int, Field(ge=1)]
+
+
+Size = Annotated[int, Field(ge=1)] | AtMost
+
+
 class Config(Section):
     """A named subset of the rows, as `datasets` means the word.
 
-    filter: the name of a rule set; without one, every answered row. default: what
+    filter: the name of a rule set; without one, every row that repeats none. where: a further
+    condition, such as `language == 'ZH'`. size: how many rows; the filter says which. default: what
     `load_dataset` opens when no config is named.
     """
 
     filter: str | None = None
+    where: str | None = None
+    size: Size | None = None
     default: bool = False
 
 
@@ -107,6 +89,8 @@ class Spec(Section):
     responses: Responses = Responses()
     judge: Model | None = None
     tags: Tags = Tags.model_validate(list(DEFAULT))
+    dedup: Dedup = Dedup()
+    decontaminate: Decontaminate | None = None
     configs: dict[str, Config | Literal[False]] = {}
 
     _name: str = PrivateAttr(default="spec")

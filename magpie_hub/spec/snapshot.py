@@ -56,6 +56,8 @@ def _public(key: str, value: Any) -> Any:
         return {name: _public(name, item) for name, item in value.items()}
     if key == "files" and isinstance(value, list):
         return [PRIVATE for _ in value]
+    if key in ("against", "benchmarks"):
+        return [_public(key, item) for item in value]
     return PRIVATE if _is_model_path(key, value) else value
 
 

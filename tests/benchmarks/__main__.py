@@ -1,9 +1,11 @@
 """`uv run python -m tests.benchmarks [NAME ...]`: run benchmarks, write `results/NAME.json`.
 
 A NAME may be a pattern. Without any, all are run that can be: `vllm_*` needs vLLM, which an
-environment of its own has, made by `.ci/vllm-env DIR` in two minutes. There, in the checkout:
+environment of its own has, made by `.ci/vllm-env DIR` in two minutes, and `near_*` needs a peer. In
+the checkout:
 
     DIR/bin/python -m tests.benchmarks 'vllm_*'
+    uv run --group peers python -m tests.benchmarks 'near_*'
 
 Speed is worth measuring on a machine that does nothing else. Ends with exit code 1 when a goal is
 missed, 2 when a named benchmark is unknown or cannot be run. It knows the goals and the form of a
@@ -29,6 +31,12 @@ HERE = Path(__file__).parent
 BENCHMARKS: dict[str, dict[str, Any]] = json.loads((HERE / "goals.json").read_text("utf-8"))
 """By name: the goal (`of`, `at_least`, `at_most`), the module that it is `in`, the library that it
 `needs` besides a checkout's. Without a bound it is measured for a decision."""
+
+WHERE = {
+    "vllm": "the environment of .ci/vllm-env: DIR/bin/python -m tests.benchmarks {}",
+    "datatrove": "the group `peers`: uv run --group peers python -m tests.benchmarks {}",
+}
+"""Where the libraries that a benchmark needs are."""
 
 
 def result(name: str, pair: Pair) -> dict[str, object]:
@@ -78,11 +86,7 @@ def runnable(name: str) -> bool:
     library = BENCHMARKS[name].get("needs")
     if library is None or find_spec(library) is not None:
         return True
-    print(
-        f"{name}: not run, it needs the environment of .ci/{library}-env:"
-        f" DIR/bin/python -m tests.benchmarks {name}",
-        file=sys.stderr,
-    )
+    print(f"{name}: not run, it needs {WHERE[library].format(name)}", file=sys.stderr)
     return False
 
 

@@ -248,7 +248,7 @@ def test_units_of_which_nothing_is_left(tmp_path, monkeypatch):
 def test_a_filter_without_its_tag(tmp_path):
     """A rule on a column that no tag makes names the rule, the column and the key to change."""
     run = finished_run(tmp_path, tags=["language"], configs={"raw": {}})[1]
-    with pytest.raises(BuildError, match="rule `instruction_length >= 16` needs") as caught:
+    with pytest.raises(BuildError, match="rule `instruction_length >= 16`, needs") as caught:
         list(Magpie(config_name="mine", data_dir=run.path, filter="finished").tables())
     assert "`tags:`" in caught.value.hint
 

@@ -109,7 +109,7 @@ def test_numbers_are_those_of_pandas(config, row):
 def test_as_json(config, row):
     """The facts of a config are plain data, with units and without a row's text."""
     facts = {"raw": measure(config([row("a secret")]))}
-    shown = as_json(facts, {"quality": {"rows": 1, "failed": {}}})
+    shown = as_json(facts, {"quality": {"rows": 1, "failed": {}}}, {"backend": "rensa"})
 
     assert json.loads(json.dumps(shown)) == shown
     assert shown["configs"]["raw"]["counts"] == {
@@ -118,4 +118,5 @@ def test_as_json(config, row):
     }
     assert set(shown["units"]) >= set(shown["configs"]["raw"]["numbers"])
     assert shown["tags"] == {"quality": {"rows": 1, "failed": {}}}
+    assert shown["curation"] == {"backend": "rensa"}
     assert "a secret" not in json.dumps(shown)

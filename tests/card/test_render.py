@@ -34,6 +34,11 @@ SPEC = {
         "sampling": [{"temperature": 1.0, "top_p": 0.99, "weight": 1}],
     },
     "tags": {"lengths": {}},
+    "dedup": {
+        "exact": True,
+        "near": {"words": 2, "characters": 5, "hashes": 128, "bands": 16, "threshold": 0.7},
+        "against": [],
+    },
 }
 PINS = {
     "revision": "5fcb290",
@@ -53,6 +58,7 @@ TAGS = {
         "cut": 2,
     },
 }
+CURATION = {"backend": "text-dedup", "against": [], "overlaps": {}}
 HOSTILE = [
     "# Heading\n\n- item\n\n> quote",
     "<script>alert(1)</script>",
@@ -87,8 +93,8 @@ def config(tmp_path_factory, row):
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_rows_text_stays_text(config, text):
     """Whatever a row says, the page has the same parts, and the block holds the text verbatim."""
-    card = render(SPEC, PINS, [config(text, text)], TAGS)
-    plain = render(SPEC, PINS, [config()], TAGS)
+    card = render(SPEC, PINS, [config(text, text)], TAGS, CURATION)
+    plain = render(SPEC, PINS, [config()], TAGS, CURATION)
 
     assert shape(card) == shape(plain)
     lines = text.replace("\r\n", "\n")
@@ -106,7 +112,7 @@ def test_any_text_stays_text(config_once, text):
     plain, card = config_once
     messages = [{"content": text}, {"content": text}]
     facts = replace(card.facts, sample={**card.facts.sample, "messages": messages})
-    page = render(SPEC, PINS, [replace(card, facts=facts)], TAGS)
+    page = render(SPEC, PINS, [replace(card, facts=facts)], TAGS, CURATION)
 
     assert shape(page) == plain
     assert fences(page)[2].rstrip("\n") == text.rstrip("\n")
@@ -116,7 +122,7 @@ def test_any_text_stays_text(config_once, text):
 def config_once(config):
     """A config's card, and the shape of the page that it alone makes."""
     card = config()
-    return shape(render(SPEC, PINS, [card], TAGS)), card
+    return shape(render(SPEC, PINS, [card], TAGS, CURATION)), card
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -132,14 +138,14 @@ def test_other_texts_stay_text(config, text):
     own = (Field("mood", "string", "tag", text),)
     changed = replace(card, facts=facts, filter=text, funnel=steps, fields=SFT + own)
     tags = {"quality": TAGS["quality"] | {"model": text, "revision": text, "failed": {text: 1}}}
-    page = render(spec, pins, [changed], tags)
+    page = render(spec, pins, [changed], tags, CURATION)
 
     usual = replace(card.facts, counts=counts | {"language": {"EN": 3}})
     steps = funnel(10, [("filter", "x", 7)])
     own = (Field("mood", "string", "tag", "How it sounds."),)
     plain = replace(card, facts=usual, filter="finished", funnel=steps, fields=SFT + own)
     once = {"quality": TAGS["quality"] | {"failed": {"not-json": 1}}}
-    expected = render(SPEC, PINS, [plain], once)
+    expected = render(SPEC, PINS, [plain], once, CURATION)
     assert shape(page) == shape(expected)
     assert front(page)["license"] == text
     assert yaml.safe_load(fences(page)[-2])["license"] == text
@@ -161,7 +167,9 @@ def test_inline_and_code_in_a_table_cell(text):
 def test_front_matter(config):
     """Values that YAML might take for something else come back as they were."""
     spec = SPEC | {"license": "no", "repo": "org/1.0"}
-    read = front(render(spec, PINS, [config(name="on"), config(name="2024", default=False)], TAGS))
+    read = front(
+        render(spec, PINS, [config(name="on"), config(name="2024", default=False)], TAGS, CURATION)
+    )
 
     assert (read["license"], read["pretty_name"]) == ("no", "1.0")
     assert read["language"] == ["de", "en"]
@@ -174,7 +182,9 @@ def test_front_matter(config):
     assert Features._from_yaml_list(on["features"]).arrow_schema == arrow_schema(
         {field.name: field.type for field in SFT}
     )
-    assert "license" not in front(render(SPEC | {"license": None}, PINS, [config()], TAGS))
+    assert "license" not in front(
+        render(SPEC | {"license": None}, PINS, [config()], TAGS, CURATION)
+    )
 
 
 @pytest.mark.parametrize(
@@ -206,19 +216,19 @@ def test_the_share_of_cut_answers(config):
     """A cut answer is a limit that the card tells; without one it tells none."""
     card = config()
     assert "33.3 % of the responses in `raw` were cut at their token limit" in render(
-        SPEC, PINS, [card], TAGS
+        SPEC, PINS, [card], TAGS, CURATION
     )
     whole = replace(card.facts, counts=card.facts.counts | {"finish_reason": {"stop": 3}})
-    assert "were cut" not in render(SPEC, PINS, [replace(card, facts=whole)], TAGS)
+    assert "were cut" not in render(SPEC, PINS, [replace(card, facts=whole)], TAGS, CURATION)
 
 
 def test_the_share_of_failed_labels(config):
     """Each tag that a model makes says how often it failed and why; without one it is not said."""
-    page = render(SPEC, PINS, [config()], TAGS)
+    page = render(SPEC, PINS, [config()], TAGS, CURATION)
     assert "| `quality` | `org/judge` | `0e9e39f` | 1,000 | 15 | 1.5 % | 40 | 2 |" in page
     assert "Why `quality` failed: `not-json` 12, `wrong-form` 3." in page
     assert "No safety model has screened the rows." in page
-    assert "## Tags" not in render(SPEC, PINS, [config()], {})
+    assert "## Tags" not in render(SPEC, PINS, [config()], {}, CURATION)
 
 
 def test_what_a_guard_said(config):
@@ -227,30 +237,55 @@ def test_what_a_guard_said(config):
     counts = {"safety": {"safe": 2, "unsafe": 1}, "safety_categories": {"none": 2, "S1": 1}}
     facts = replace(card.facts, counts=card.facts.counts | counts)
     guard = TAGS["quality"] | {"model": "org/guard", "categories": {"S1": "violent crimes"}}
-    page = render(SPEC, PINS, [replace(card, facts=facts)], {"safety": guard})
+    page = render(SPEC, PINS, [replace(card, facts=facts)], {"safety": guard}, CURATION)
     assert "In `raw` `org/guard` calls 66.7 % of the rows safe, and 33.3 % unsafe" in page
     assert "\n- `S1`, violent crimes: 1\n" in page
     assert "`org/guard` has given a verdict on 985 of 1,000 rows" in page
     assert "No safety model" not in page
 
 
+def test_what_rows_were_compared_with(config):
+    """The card says how repeats were found, in what else, and which benchmarks rows overlap."""
+    page = render(SPEC, PINS, [config()], TAGS, CURATION)
+    assert "signatures of 128 hashes in 16 bands, by `text-dedup`, on shingles of 2 words" in page
+    assert "Overlap with benchmarks was not looked for." in page
+    assert "Near duplicates were not removed" not in page
+
+    asked = {"benchmarks": ["<private>"], "words": 13, "keep": False}
+    off = {"exact": True, "near": False, "against": ["org/other"]}
+    spec = SPEC | {"dedup": off, "decontaminate": asked}
+    overlap = {"prompts": 80, "rows": 3, "examples": ["how | many"]}
+    curation = {"backend": None, "against": ["org/other"], "overlaps": {"mt.jsonl": overlap}}
+    page = render(spec, PINS, [replace(config(), notes=("all were taken",))], TAGS, curation)
+    assert "- Neither repeats a row of `org/other`." in page
+    assert (
+        "- 3 rows of the run share 13 words in a row, or a whole prompt, with `mt.jsonl` (80"
+        " prompts). They were dropped. Shared, for instance: `how \\| many`."
+    ) in page
+    assert "MinHash" not in page
+    assert "Near duplicates were not removed" in page
+    assert "`raw`: all were taken." in page
+
+
 def test_rows_of_others(config):
     """A card of a source names it with its checksum, and no generator, prefix or engine."""
     spec = {"repo": "org/tiny", "license": None, "source": {"dataset": "org/theirs"}}
-    spec["tags"] = {}
-    page = render(spec, {"checksums": {"org/theirs": "0c5e"}, "neighbours": None}, [config()], {})
+    spec |= {"tags": {}, "dedup": SPEC["dedup"]}
+    page = render(
+        spec, {"checksums": {"org/theirs": "0c5e"}, "neighbours": None}, [config()], {}, CURATION
+    )
     assert "others made, from the dataset `org/theirs`" in page
     assert "| `org/theirs` | `0c5e` |" in page
     assert "prefix" not in body(page).partition("## Columns")[0]
     assert front(page)["source_datasets"] == ["org/theirs"]
     assert "machine-generated" not in page
     assert "bibtex" not in page
-    assert front(render(SPEC, PINS, [config()], {}))["source_datasets"] == ["original"]
+    assert front(render(SPEC, PINS, [config()], {}, CURATION))["source_datasets"] == ["original"]
 
 
 def test_twice_the_same(config):
     """The same facts give the same bytes."""
-    first, second = (render(SPEC, PINS, [config()], TAGS) for _ in range(2))
+    first, second = (render(SPEC, PINS, [config()], TAGS, CURATION) for _ in range(2))
     assert first == second
 
 
@@ -271,7 +306,7 @@ def test_what_was_not_measured_cannot_be_said(config, tmp_path, monkeypatch, fil
     monkeypatch.setattr(bundled, "cards", lambda: cards)
 
     with pytest.raises(CardError) as caught:
-        render(SPEC, PINS, [config()], TAGS)
+        render(SPEC, PINS, [config()], TAGS, CURATION)
 
     assert caught.value.message.startswith(f"{file}:{len(page.splitlines()) + 1}: ")
     assert fault in caught.value.message

@@ -3,6 +3,7 @@
 # ruff: noqa: RUF001 - letters of other scripts that look like ours are what is tested
 
 import time
+from unicodedata import normalize
 
 import pytest
 from hypothesis import given
@@ -70,6 +71,14 @@ def test_space_around_and_punctuation_behind(text: str, end: str) -> None:
     assert bool(form) == bool(text.strip())
     if any(c.isalnum() for c in form):
         assert normal_form(f"\n {text}{end}") == form
+
+
+@given(st.text())
+def test_how_a_text_is_written_in_unicode(text: str) -> None:
+    """Composed, decomposed and compatible characters are the same."""
+    forms = ("NFC", "NFD", "NFKC", "NFKD")
+
+    assert {normal_form(normalize(form, text)) for form in forms} == {normal_form(text)}
 
 
 def test_long_runs_of_punctuation() -> None:

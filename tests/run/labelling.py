@@ -59,6 +59,12 @@ def answers(run: RunFolder) -> list[dict[str, Any]]:
     return _rows(run, "responses/default")
 
 
+def duplicates(run: RunFolder) -> list[dict[str, Any]]:
+    """Return the rows of the response shards, each with what it repeats."""
+    found = _rows(run, str(run.state()["curated"]["duplicates"]))
+    return [row | what for row, what in zip(answers(run), found, strict=True)]
+
+
 def _rows(run: RunFolder, stage: str) -> list[dict[str, Any]]:
     paths = [run.shard(stage, unit) for unit in run.units()]
     return [row for path in paths for row in pq.read_table(path).to_pylist()]

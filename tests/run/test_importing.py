@@ -20,6 +20,7 @@ from tests.run.importing import (
     texts,
     write,
 )
+from tests.run.labelling import duplicates
 from tests.run.releasing import run
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -64,9 +65,14 @@ def test_real_rows_by_a_spec_of_four_lines(tmp_path: Path) -> None:
     expected = [[r["instruction"].strip(), r["response"].strip()] for r in given if r["response"]]
     assert len(given) == 2500
     assert len(expected) == 2292
+    found = duplicates(RunFolder(Path("runs/real")))
+    repeats = [row["reason"] is not None for row in found if row["rejection"] is None]
+    assert len(repeats) == len(expected)
+    assert 20 < sum(repeats) < 60
+    expected = [row for row, repeat in zip(expected, repeats, strict=True) if not repeat]
     assert [texts(row) for row in rows] == expected
     assert rows["instruction_length"] == [len(instruction) for instruction, _ in expected]
-    assert len(set(rows["uuid"])) == 2292
+    assert len(set(rows["uuid"])) == len(expected)
     assert {"EN", "ZH", "RU", "FR", "JA"} <= set(rows["language"])
     assert all(isinstance(kinds, list) for kinds in rows["personal_data"])
     assert all(0 <= distance <= 4.001 for distance in rows["min_neighbor_distance"])
@@ -131,21 +137,23 @@ def test_no_row_is_lost_unsaid() -> None:
     assert funnel == [
         ["drawn", "7"],
         ["instruction:", "unreadable", "-2", "5"],
-        ["instruction:", "exact-duplicate", "-1", "4"],
-        ["response:", "no-response", "-1", "3"],
+        ["response:", "no-response", "-1", "4"],
+        ["duplicate:", "exact-duplicate", "-1", "3"],
     ]
     folder = RunFolder(Path("runs/t"))
     [unit] = folder.units()
     dropped = [
-        [row["index"], row["rejection"], row["duplicate_of"], (row["error"] or "")[:13]]
+        [row["index"], row["rejection"], (row["error"] or "")[:13]]
         for row in folder.instructions(unit).to_pylist()
         if row["rejection"]
     ]
     assert dropped == [
-        [1, "exact-duplicate", 0, ""],
-        [2, "unreadable", None, "rows.jsonl:3:"],
-        [5, "unreadable", None, "rows.jsonl:6:"],
+        [2, "unreadable", "rows.jsonl:3:"],
+        [5, "unreadable", "rows.jsonl:6:"],
     ]
+    first, repeat = duplicates(folder)[:2]
+    assert first["reason"] is None
+    assert (repeat["reason"], repeat["lost_to"]) == ("exact-duplicate", first["uuid"])
 
 
 def test_a_uuid_is_kept_where_it_is_unique() -> None:
@@ -204,12 +212,12 @@ def test_a_release_of_ours_is_a_source() -> None:
 
 
 def test_a_judge_tags_imported_rows() -> None:
-    """A judge labels rows that it did not write; those that were dropped are not asked about."""
+    """A judge labels rows that it did not write; it is not asked of those that cannot be read."""
     Path("rows.jsonl").write_text(MIXED)
 
     said = release(source="rows.jsonl", tags=["difficulty", "response_quality"], judge=SCRIPTED)
 
-    assert "difficulty                3 rows by scripted, 0.0% without a label" in said.stdout
+    assert "difficulty                4 rows by scripted, 0.0% without a label" in said.stdout
     for row in published():
         assert row["difficulty_generator"] == row["response_quality_generator"] == "scripted"
         assert row["difficulty"]

@@ -80,7 +80,7 @@ def test_an_import_that_failed_does_not_bind() -> None:
     assert "no column that is known to hold an instruction; it has `q`" in refused(
         "release", "t.yaml"
     )
-    assert "the rows are not taken in" in refused("build", "t.yaml")
+    assert "its rows are not all there yet" in refused("build", "t.yaml")
     write("rows.jsonl", {"q": "Hi", "a": "Hello"}, {"q": "Who?", "a": "Me."})
 
     columns = {"instruction": "q", "response": "a"}

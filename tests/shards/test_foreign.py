@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from magpie_hub.errors import ShardError
 from magpie_hub.shards.foreign import LABELS, Foreign, checksums, read
-from magpie_hub.spec.model import Source
+from magpie_hub.spec.source import Source
 
 ROW = '{"id": 1, "instruction": "Hi", "response": "Hello"}'
 ROWS = [

@@ -11,7 +11,7 @@ import pytest
 
 from magpie_hub.errors import ShardError
 from magpie_hub.shards.foreign import checksums, read
-from magpie_hub.spec.model import Source
+from magpie_hub.spec.source import Source
 from tests import small_hub
 from tests.small_hub import FIRST, SECOND, Repo, serving
 
@@ -52,7 +52,7 @@ ASK = """
 import json, sys
 from magpie_hub.errors import ShardError
 from magpie_hub.shards.foreign import checksums, read
-from magpie_hub.spec.model import Source
+from magpie_hub.spec.source import Source
 source = Source(dataset="org/data", revision=sys.argv[1] or None)
 try:
     print(json.dumps([[row.place for row in read(source)], checksums(source)]))

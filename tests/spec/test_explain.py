@@ -32,7 +32,7 @@ def explained(text: str, folder: Path) -> SpecError:
         ),
         (
             HEAD + "configs:\n  a:\n    fliter: finished",
-            "5: `configs.a.fliter`: unknown key, expected one of `filter`, `default`",
+            "5: `configs.a.fliter`: unknown key, expected one of `filter`, `where`, `size`",
             "did you mean `filter`?",
         ),
         (
@@ -60,6 +60,21 @@ def explained(text: str, folder: Path) -> SpecError:
             HEAD + "configs:\n  a:\n    filter: 3",
             "5: `configs.a.filter`: `3`, expected text",
             "as in",
+        ),
+        (
+            HEAD + "configs: {a: {size: {atmost: 3}}}",
+            "3: `configs.a.size.atmost`: unknown key, expected one of `at_most`",
+            "did you mean `at_most`?",
+        ),
+        (
+            HEAD + "dedup: {near: high}",
+            "3: `dedup.near`: `high`, expected one of `default`, `high-recall`, a map, or false",
+            "`near: {",
+        ),
+        (
+            HEAD + "dedup: {near: {bands: 3}}",
+            "3: `dedup.near.bands`: `3`, expected a divisor of `hashes`, which is 128",
+            "`bands: 16`",
         ),
         (HEAD + "configs: {b: false}", "3: `configs.b`: `false`, expected a map", "as in"),
         (HEAD + "configs: {'a: b': {}}", "3: `configs.a: b`: `a: b` is no config name", "as in"),

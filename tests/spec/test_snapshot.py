@@ -29,7 +29,19 @@ def test_every_default_is_written_out() -> None:
         },
         "responses": {"temperature": None, "top_p": None, "max_tokens": 4096, "reasoning": "drop"},
         "tags": {"lengths": {}, "language": {}},
-        "configs": {"raw": {"filter": None, "default": False}},
+        "dedup": {
+            "exact": True,
+            "near": {
+                "backend": None,
+                "words": 2,
+                "characters": 5,
+                "hashes": 128,
+                "bands": 16,
+                "threshold": 0.7,
+            },
+            "against": [],
+        },
+        "configs": {"raw": {"filter": None, "where": None, "size": None, "default": False}},
     }
     assert json.loads(json.dumps(taken())) == taken()
 
