@@ -24,7 +24,7 @@ import numpy as np
 import pyarrow as pa
 from datasets.builder import Key
 
-from magpie_hub import columns, curate, records
+from magpie_hub import columns, curate, records, shards
 from magpie_hub.columns import fields
 from magpie_hub.curate.beside import CURATED, DUPLICATE, DUPLICATE_OF, OVERLAP
 from magpie_hub.curate.filters import FILTERS, Filter
@@ -164,7 +164,7 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
     @property
     def _more(self) -> str:
         if self._spec.source is not None:
-            return "take rows from more files"
+            return "take rows from more files, or make the labels that they lack by `tags:`"
         return "draw more rows (`instructions: {rows: ...}`)"
 
     @cached_property
@@ -300,7 +300,8 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
         """Return the hash of all that decides the rows: this code, the config, the shards."""
         parts = [config, *(str(choice.get(key)) for key in CHOICES), str(self._schema)]
         parts.append(str(self._spec.decontaminate and self._spec.decontaminate.keep))
-        code = [Path(__file__), Path(columns.__file__), *Path(curate.__path__[0]).glob("*.py")]
+        code = [Path(module.__file__ or "") for module in (columns, shards.joined)]
+        code += [Path(__file__), *Path(curate.__path__[0]).glob("*.py")]
         parts += [sha256(path) for path in sorted(code)]
         parts += [
             known_sha256(self._run.shard(stage, unit))

@@ -87,12 +87,11 @@ def find(line: Sequence[Part], dedup: Dedup, scratch: Path) -> Found:
     survivor, similarity = first, np.ones(count, np.float32)
     if dedup.near:
         bands, signed = _bands(line, dedup.near)
-        with tempfile.TemporaryDirectory(dir=scratch, prefix="shingles-") as place:
-            texts = _Shingles(line, dedup.near, Path(place))
-            found = nearly.duplicates(bands, high, signed & ~exact, texts, dedup.near.threshold)
+        texts = _Shingles(line, dedup.near, scratch)
+        found = nearly.duplicates(bands, high, signed & ~exact, texts, dedup.near.threshold)
         # What is an exact duplicate shares the fate of the first that is.
         survivor, similarity = found.survivor[first], found.similarity[first]
-    return Found(survivor, similarity, exact)
+    return Found(survivor, similarity, exact & (survivor == first))
 
 
 def _first_of_equals(high: np.ndarray, low: np.ndarray) -> np.ndarray:

@@ -4,14 +4,13 @@ A value that adds up by construction: the first step has all draws, each later o
 rows it dropped, and the last has what is left.
 """
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A drop. stage: "instruction", "response" or "filter"; reason: its name or its rule."""
+    """A drop. reason: its name or its rule; stage: where, such as "duplicate" or "filter"."""
 
     stage: str
     reason: str
@@ -60,9 +59,8 @@ def funnel(drawn: int, drops: Iterable[tuple[str, str, int]]) -> Funnel:
     return Funnel(drawn, tuple(steps))
 
 
-def by_reason(stage: str, reasons: Iterable[str | None]) -> list[tuple[str, str, int]]:
+def by_reason(stage: str, counts: Mapping[str, int]) -> list[tuple[str, str, int]]:
     """Return the drops of a stage from its rows' rejections, the most frequent first."""
-    counts = Counter(reason for reason in reasons if reason is not None)
     return [
         (stage, reason, rows)
         for reason, rows in sorted(counts.items(), key=lambda item: (-item[1], item[0]))

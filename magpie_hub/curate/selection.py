@@ -111,7 +111,7 @@ class _Passing:
         found = [
             drop
             for stage in by_frequency
-            for drop in by_reason(stage, self.counts.get(stage, Counter()).elements())
+            for drop in by_reason(stage, self.counts.get(stage, Counter()))
         ]
         for stage in ("filter", "where"):
             found += [(stage, reason, n) for reason, n in self.counts.get(stage, {}).items()]

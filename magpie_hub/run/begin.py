@@ -4,8 +4,7 @@ Reads and writes run.json, and looks which units were begun; knows neither what 
 the order of stages.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +14,7 @@ from magpie_hub.curate.filters import FILTERS
 from magpie_hub.curate.where import parse
 from magpie_hub.engines import engine_class
 from magpie_hub.engines.options import nearest
-from magpie_hub.errors import MagpieError, RunError
+from magpie_hub.errors import RunError
 from magpie_hub.records import (
     INSTRUCTION_SHARD,
     INSTRUCTIONS,
@@ -49,7 +48,7 @@ def check(spec: Spec) -> None:
     """Raise SpecError for a name in the spec that no room of the house knows."""
     if spec.generator is not None:
         engine = spec.generator.engine
-        with _placed(spec, "generator.engine"):
+        with spec.placed("generator.engine"):
             engine_class(engine.name).check_options(engine.options)
     if spec.source is not None:
         _check_columns(spec, spec.source.columns)
@@ -82,7 +81,7 @@ def _check_config(spec: Spec, name: str) -> None:
     if config.where is not None:
         published = fields(spec.kind, own_columns(spec.tags))
         types = {field.name: field.type for field in published if field.name != "messages"}
-        with _placed(spec, f"{place}.where"):
+        with spec.placed(f"{place}.where"):
             condition = parse(config.where, types | {"instruction": "string", "response": "string"})
         if lacking := _lacking(spec, condition.columns):
             column, tag = lacking
@@ -103,16 +102,6 @@ def _lacking(spec: Spec, columns: Iterable[str]) -> tuple[str, str] | None:
                 if column in tag.columns and tag.name not in asked:
                     return column, tag.name
     return None
-
-
-@contextmanager
-def _placed(spec: Spec, place: str) -> Iterator[None]:
-    """Say of what is wrong with a key's value where in the spec's file the key stands."""
-    try:
-        yield
-    except MagpieError as error:
-        message = error.message.removeprefix(f"`{place}`: ")
-        raise spec.fault(place, message, hint=error.hint) from error
 
 
 def _check_columns(spec: Spec, columns: Iterable[str]) -> None:
@@ -136,7 +125,7 @@ def _check_tags(spec: Spec) -> None:
         place = f"tags.{name}"
         if not name.isidentifier() or name in TAGS:
             raise spec.fault(place, f"`{name}` cannot be a tag's name", hint="choose another")
-        with _placed(spec, f"{place}.schema"):
+        with spec.placed(f"{place}.schema"):
             check_schema(f"{place}.schema", own.answer)
         if f"{name}_generator" in own.answer["properties"]:
             raise spec.fault(
@@ -144,7 +133,7 @@ def _check_tags(spec: Spec) -> None:
                 f"the column `{name}_generator` names the judge",
                 hint="give the property another name",
             )
-        with _placed(spec, f"{place}.prompt"):
+        with spec.placed(f"{place}.prompt"):
             check_prompt(f"{place}.prompt", own.prompt)
         for column in own_tag(name, own).columns:
             if column in taken:
@@ -156,11 +145,11 @@ def _check_tags(spec: Spec) -> None:
             taken.add(column)
     check_options(spec)
     if spec.tags.safety is not None:
-        with _placed(spec, "tags.safety.adapter"):
+        with spec.placed("tags.safety.adapter"):
             check_adapter(adapter_of(spec))
     if spec.tags.neighbours is not None:
         embedder = spec.tags.neighbours.embedder
-        with _placed(spec, "tags.neighbours.embedder"):
+        with spec.placed("tags.neighbours.embedder"):
             check_embedder(embedder.name, embedder.options)
 
 
@@ -256,7 +245,7 @@ def _imported(spec: Spec, leaves: Mapping[str, object]) -> dict[str, Any]:
     from magpie_hub.shards.foreign import checksums
 
     assert spec.source is not None
-    with _placed(spec, "source"):
+    with spec.placed("source"):
         return _state(leaves, {"checksums": checksums(spec.source)})
 
 

@@ -61,7 +61,7 @@ def build(
     from magpie_hub.card import facts, render
 
     begin(spec, folder, warn)
-    state = curate(spec, folder, report)
+    state = curate(spec, folder, report, warn)
     place = folder.path / "build"
     new = fresh(place)
     cards, made_before, records = [], keeping.read(folder.path / BUILT), {}

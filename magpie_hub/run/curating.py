@@ -5,7 +5,6 @@ benchmarks are read from, and not how rows are compared.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
@@ -16,10 +15,10 @@ from magpie_hub.curate import duplicates, index
 from magpie_hub.curate.beside import OVERLAP_SHARD
 from magpie_hub.curate.contamination import Benchmarks, Overlap
 from magpie_hub.curate.signatures import backend
-from magpie_hub.errors import MagpieError, RunError
+from magpie_hub.errors import RunError
 from magpie_hub.records import RESPONSES, arrow_schema
 from magpie_hub.run.labels import known
-from magpie_hub.run.reporting import Report
+from magpie_hub.run.reporting import Report, Warn
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.shards.foreign import checksums, read
 from magpie_hub.shards.foreign_datasets import label
@@ -33,7 +32,7 @@ EXAMPLES, LONGEST = 3, 200
 """How many overlaps with a benchmark are shown, and their most characters."""
 
 
-def curate(spec: Spec, folder: RunFolder, report: Report) -> dict[str, Any]:
+def curate(spec: Spec, folder: RunFolder, report: Report, warn: Warn) -> dict[str, Any]:
     """Find what rows repeat and overlap, write down where that lies, and return run.json.
 
     The caller holds the folder's lock and has begun the run. Raises RunError where rows are still
@@ -45,9 +44,9 @@ def curate(spec: Spec, folder: RunFolder, report: Report) -> dict[str, Any]:
             f"`{folder.path}` is unfinished: its rows are not all there yet",
             hint="finish them with `magpie-hub generate SPEC`",
         )
-    found = {"duplicates": _duplicates(spec, folder, report)}
+    found = {"duplicates": _duplicates(spec, folder, report, warn)}
     if spec.decontaminate is not None:
-        found["overlaps"] = _overlaps(spec, spec.decontaminate, folder, report)
+        found["overlaps"] = _overlaps(spec, spec.decontaminate, folder, report, warn)
     state = folder.state()
     folder.save(state | {"curated": found})
     # Rows that repeat others are no neighbours.
@@ -62,11 +61,11 @@ def check_releases(spec: Spec, folder: RunFolder) -> None:
         named["decontaminate.benchmarks"] = spec.decontaminate.benchmarks
     for place, sources in named.items():
         for number, source in enumerate(sources):
-            with _placed(spec, f"{place}.{number}"):
+            with spec.placed(f"{place}.{number}"):
                 _Release(source).check(folder)
 
 
-def _duplicates(spec: Spec, folder: RunFolder, report: Report) -> str | None:
+def _duplicates(spec: Spec, folder: RunFolder, report: Report, warn: Warn) -> str | None:
     """Return the stage that says what rows repeat; None where nobody wants to know."""
     dedup, near = spec.dedup, spec.dedup.near or None
     if not (dedup.exact or near):
@@ -75,15 +74,16 @@ def _duplicates(spec: Spec, folder: RunFolder, report: Report) -> str | None:
     decided = [CODE, dedup.exact, index.name(near), near and near.threshold]
     decided += [folder.labelled(unit) for unit in folder.units()]
     for number, (name, release) in enumerate(releases.items()):
-        with _placed(spec, f"dedup.against.{number}"):
+        with spec.placed(f"dedup.against.{number}"):
             decided += [name, release.content]
     stage = f"duplicates/{_digest(decided)}"
     if not all(folder.tagged(stage, unit) for unit in folder.units()):
         against = {}
         for number, (name, release) in enumerate(releases.items()):
-            with _placed(spec, f"dedup.against.{number}"):
+            with spec.placed(f"dedup.against.{number}"):
                 against[name] = release.indexed(folder, near)
                 _check_found(against[name])
+            _say(name, release.faults(), warn)
         units = folder.units()
         for done, unit in enumerate(units, 1):
             index.of_unit(folder, unit, near)
@@ -102,21 +102,18 @@ def _releases(sources: Sequence[Source]) -> "dict[str, _Release]":
     return found
 
 
+def _say(name: str, faults: list[str], warn: Warn) -> None:
+    """Name the rows of a release or a benchmark with which nothing can be compared."""
+    if faults:
+        warn(f"`{name}`: {len(faults):,} rows cannot be read, and are not compared: {faults[0]}")
+
+
 def _check_found(rows: Iterable[object]) -> None:
     """Raise RunError where there is nothing to compare with, so that no card says there was."""
     if not any(True for _ in rows):
         raise RunError(
             "there is no row in it that can be read", hint="name another file or dataset, or none"
         )
-
-
-@contextmanager
-def _placed(spec: Spec, place: str) -> Iterator[None]:
-    """Say of what cannot be read where in the spec's file it is named."""
-    try:
-        yield
-    except MagpieError as error:
-        raise spec.fault(place, error.message, hint=error.hint) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +128,7 @@ class _Release:
         if self.source.dataset is not None:
             return label(self.source.dataset)
         first, *others = self.source.files or []
-        name = Path(first).expanduser().resolve().name
+        name = Path(first).name
         return f"{name} and {len(others)} more" if others else name
 
     def check(self, folder: RunFolder) -> None:
@@ -145,6 +142,11 @@ class _Release:
             if self.label and self.source.files is not None:
                 _check_found(islice(read(self.source), 1))
             return
+        if self.source != Source(dataset=self.source.dataset):
+            raise RunError(
+                f"`{self.source.dataset}` is a run, of which all rows count",
+                hint="leave `rows`, `columns`, `config`, `split` and `revision` out",
+            )
         if run.path.resolve() == folder.path.resolve():
             raise RunError(
                 f"`{self.source.dataset}` is this very run, whose rows would all repeat themselves",
@@ -172,29 +174,41 @@ class _Release:
             if all(self._run.tagged(stage, unit) for unit in self._run.units()):
                 return [self._run.shard(stage, unit) for unit in self._run.units()]
         place = folder.path / "against" / _digest([index.name(near), self.content])
-        return index.of_rows(place, self._rows(), near)
+        return index.of_rows(place, self.rows(), near)
 
     @property
     def _run(self) -> RunFolder | None:
         run = RunFolder(Path(self.source.dataset or "").expanduser())
         return run if self.source.dataset and run.started else None
 
-    def _rows(self) -> Iterator[tuple[str | None, str]]:
+    def rows(self) -> Iterator[tuple[str, str]]:
+        """Yield uuid, or place where there is none, and instruction of all that can be read."""
         if self._run is None:
-            yield from ((row.uuid, row.instruction) for row in read(self.source) if not row.fault)
+            for row in islice(read(self.source), self.source.rows):
+                if not row.fault:
+                    yield row.uuid or row.place, row.instruction
             return
         for unit in self._run.units():
             rows = self._run.answered(unit, ("uuid", "instruction", "rejection"))
             rows = rows.filter(rows["rejection"].is_null())
             yield from zip(rows["uuid"].to_pylist(), rows["instruction"].to_pylist(), strict=True)
 
+    def faults(self) -> list[str]:
+        """Return the rows that cannot be read, with their place."""
+        if self._run is not None:
+            return []
+        found = islice(read(self.source), self.source.rows)
+        return [f"{row.place}: {row.fault}" for row in found if row.fault]
 
-def _overlaps(spec: Spec, asked: Decontaminate, folder: RunFolder, report: Report) -> str:
+
+def _overlaps(
+    spec: Spec, asked: Decontaminate, folder: RunFolder, report: Report, warn: Warn
+) -> str:
     """Return the stage that says which benchmark a row overlaps."""
     releases = _releases(asked.benchmarks)
     decided: list[Any] = [CODE, asked.words, *releases]
     for number, release in enumerate(releases.values()):
-        with _placed(spec, f"decontaminate.benchmarks.{number}"):
+        with spec.placed(f"decontaminate.benchmarks.{number}"):
             decided.append(release.content)
     stage = f"overlaps/{_digest(decided)}"
     units = folder.units()
@@ -202,14 +216,21 @@ def _overlaps(spec: Spec, asked: Decontaminate, folder: RunFolder, report: Repor
         return stage
     prompts = {}
     for number, (name, release) in enumerate(releases.items()):
-        with _placed(spec, f"decontaminate.benchmarks.{number}"):
-            prompts[name] = [row.instruction for row in read(release.source) if not row.fault]
+        with spec.placed(f"decontaminate.benchmarks.{number}"):
+            prompts[name] = [instruction for _, instruction in release.rows()]
             _check_found(prompts[name])
+        _say(name, release.faults(), warn)
     benchmarks = Benchmarks(prompts, words=asked.words)
     for done, unit in enumerate(units, 1):
         if not folder.tagged(stage, unit):
-            rows = folder.answered(unit, ("uuid", "instruction"))
-            overlaps = benchmarks.overlaps(rows["instruction"].to_pylist())
+            rows = folder.answered(unit, ("uuid", "instruction", "rejection"))
+            dropped = rows["rejection"].is_valid().to_pylist()
+            overlaps = [
+                None if gone else overlap
+                for gone, overlap in zip(
+                    dropped, benchmarks.overlaps(rows["instruction"].to_pylist()), strict=True
+                )
+            ]
             table = _table(rows["uuid"].to_pylist(), overlaps)
             folder.write(stage, unit, table, prompts=benchmarks.sizes)
         report("benchmarks", done, len(units), 0)

@@ -81,4 +81,6 @@ def _fewer(spec: Spec, most: int) -> dict[str, object]:
     """Return the sections of a spec that say how many rows there are, with at most so many."""
     given = spec.source or spec.instructions
     few = given.model_copy(update={"rows": min(most, given.rows or most)})
-    return {"source" if spec.source is not None else "instructions": few}
+    # To read other releases and benchmarks would take longer than all the rest.
+    alone = {"dedup": spec.dedup.model_copy(update={"against": []}), "decontaminate": None}
+    return {"source" if spec.source is not None else "instructions": few, **alone}

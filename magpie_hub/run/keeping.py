@@ -8,6 +8,7 @@ the files themselves are the same. Knows nothing of rows.
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +19,7 @@ from magpie_hub.shards import files
 from magpie_hub.shards.files import sha256, write_text
 
 Record = dict[str, Any]
+_KEYS = {"hash", "versions", "writer", "files", "funnel", "notes"}
 _WRITER = Path(files.__file__).with_name("parquet.py")
 
 
@@ -39,18 +41,19 @@ def taken_over(
     records: Record, name: str, hash_: str, versions: Mapping[str, str], old: Path, new: Path
 ) -> tuple[Funnel, tuple[str, ...]] | None:
     """Put a config's old files into `new` and return its funnel and notes; None if it changed."""
-    found = records.get(name)
-    expected = {
-        "hash": hash_,
-        "versions": dict(versions),
-        "writer": sha256(_WRITER),
-        "files": _files(old),
-    }
-    if found is None or {key: found[key] for key in expected} != expected:
+    found = records.get(name, {})
+    expected = {"hash": hash_, "versions": dict(versions), "writer": sha256(_WRITER)}
+    if any(found.get(key) != value for key, value in expected.items()):
+        return None
+    # Looked at last: it reads the files.
+    if found["files"] != _files(old):
         return None
     new.mkdir()
-    for file in expected["files"]:
-        os.link(old / file, new / file)
+    for file in found["files"]:
+        try:
+            os.link(old / file, new / file)
+        except OSError:
+            shutil.copyfile(old / file, new / file)
     funnel = found["funnel"]
     steps = tuple(Step(**step) for step in funnel["steps"])
     return Funnel(funnel["drawn"], steps), tuple(found["notes"])
@@ -62,7 +65,13 @@ def read(path: Path) -> Record:
         records = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
-    return records if isinstance(records, dict) else {}
+    if not isinstance(records, dict):
+        return {}
+    return {name: found for name, found in records.items() if _is_whole(found)}
+
+
+def _is_whole(found: object) -> bool:
+    return isinstance(found, dict) and found.keys() == _KEYS
 
 
 def write(path: Path, records: Record) -> None:

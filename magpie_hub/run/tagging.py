@@ -48,7 +48,7 @@ class _Job:
 def tag(spec: Spec, folder: RunFolder, report: Report, warn: Warn, models: Models) -> None:
     """Label the answered rows of a run with the spec's tags; the caller holds its lock."""
     begin(spec, folder, warn, tags=True)
-    state = curate(spec, folder, report)
+    state = curate(spec, folder, report, warn)
     for name, each in wanted(spec.tags).items():
         if each.module:
             _compute(each, state["tags"][name]["stage"], folder, report)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def label(name: str) -> str:
     """Return what a dataset is called in places: a folder without those above it."""
     folder = _folder(name)
-    return name if folder is None else folder.name
+    return name if folder is None else Path(name).name or folder.name
 
 
 def checksum(source: "Source", name: str) -> str:

@@ -6,11 +6,13 @@ own them), and holds no key that does not work yet.
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from magpie_hub.errors import SpecError
+from magpie_hub.errors import MagpieError, SpecError
 from magpie_hub.spec.curation import Decontaminate, Dedup
 from magpie_hub.spec.sections import Model, Section, wrong
 from magpie_hub.spec.source import Source
@@ -128,6 +130,15 @@ class Spec(Section):
     def fault(self, path: str, message: str, *, hint: str) -> SpecError:
         """Return the error that says where in the file `path` (dotted keys) stands."""
         return fault(self._file, self._lines, path, message, hint=hint)
+
+    @contextmanager
+    def placed(self, path: str) -> Iterator[None]:
+        """Say of what is wrong with a key's value where in the file the key stands."""
+        try:
+            yield
+        except MagpieError as error:
+            message = error.message.removeprefix(f"`{path}`: ")
+            raise self.fault(path, message, hint=error.hint) from error
 
     @model_validator(mode="after")
     def _generated_or_imported(self) -> Self:

@@ -8,6 +8,7 @@ Does not know where a snapshot is stored, nor what a run does about a change.
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from magpie_hub.hub import is_path
@@ -57,7 +58,7 @@ def _public(key: str, value: Any) -> Any:
     if key == "files" and isinstance(value, list):
         return [PRIVATE for _ in value]
     if key in ("against", "benchmarks"):
-        return [_public(key, item) for item in value]
+        return [_public_release(item) for item in value]
     return PRIVATE if _is_model_path(key, value) else value
 
 
@@ -103,6 +104,12 @@ def _public_option(key: str, value: object) -> object:
     is_place = isinstance(value, str) and (value.startswith((".", "/", "~")) or "://" in value)
     is_place = is_place or _is_model_path(key, value)
     return PRIVATE if is_place or key.endswith(_OF_THIS_MACHINE) else value
+
+
+def _public_release(source: dict[str, Any]) -> Snapshot:
+    """Return a release or benchmark; a folder may be named as a dataset of the Hub would be."""
+    is_folder = Path(source["dataset"] or "/").expanduser().is_dir() and source["dataset"]
+    return public(source | ({"dataset": PRIVATE} if is_folder else {}))
 
 
 def _is_model_path(key: str, value: object) -> bool:

@@ -5,6 +5,7 @@ measured begins with those shards and ends with the release's files and card. Fi
 beginning of the largest, tell how it grows. Knows no goal.
 """
 
+import atexit
 import shutil
 import sys
 import tempfile
@@ -136,6 +137,7 @@ def _quiet(stage: str, done: int, total: int, tokens: int, failed: int = 0) -> N
 @cache
 def _corpus() -> tuple[Path, np.ndarray]:
     place = Path(tempfile.mkdtemp(prefix="corpus-"))
+    atexit.register(shutil.rmtree, place)
     need, free = max(SIZES) * BYTES_A_ROW, shutil.disk_usage(place).free
     if free < need:
         raise SystemExit(

@@ -257,9 +257,9 @@ def test_what_rows_were_compared_with(config):
     overlap = {"prompts": 80, "rows": 3, "examples": ["how | many"]}
     curation = {"backend": None, "against": ["org/other"], "overlaps": {"mt.jsonl": overlap}}
     page = render(spec, PINS, [replace(config(), notes=("all were taken",))], TAGS, curation)
-    assert "- Neither repeats a row of `org/other`." in page
+    assert "- What repeats a row of `org/other` in one of these ways was dropped as well." in page
     assert (
-        "- 3 rows of the run share 13 words in a row, or a whole prompt, with `mt.jsonl` (80"
+        "- 3 of all answered rows share 13 words in a row, or a whole prompt, with `mt.jsonl` (80"
         " prompts). They were dropped. Shared, for instance: `how \\| many`."
     ) in page
     assert "MinHash" not in page

@@ -75,7 +75,7 @@ def test_rows_of_another_release_come_first(place: str, name: str) -> None:
         ("duplicate", "near-duplicate", 1),
         ("duplicate", f"near-duplicate of {name}", 1),
     ]
-    assert f"Neither repeats a row of `{name}`." in Path("dist/org/t/README.md").read_text()
+    assert f"What repeats a row of `{name}` in one" in Path("dist/org/t/README.md").read_text()
     assert times("others") == before
     assert names_no_place()
 
