@@ -73,7 +73,7 @@ def compare(stage: str, embedding: str, folder: RunFolder, report: Report) -> No
 
 def _vectors(folder: RunFolder, stage: str, unit: Unit) -> tuple[np.ndarray, np.ndarray]:
     """Return uuids and vectors of the rows that are compared."""
-    kept = folder.tags(stage, unit, TAGS["embedding"].shard).filter(_compared(folder, unit))
+    kept = folder.read(stage, unit, TAGS["embedding"].shard).filter(_compared(folder, unit))
     flat = kept["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
     uuids = np.array(kept["uuid"].to_pylist(), dtype=object)
     vectors = flat.reshape(kept.num_rows, -1) if kept.num_rows else None
@@ -100,7 +100,7 @@ def _compared(folder: RunFolder, unit: Unit) -> "pa.ChunkedArray":
     stage = folder.state()["curated"]["duplicates"]
     if stage is None:
         return kept
-    found = folder.tags(stage, unit, DUPLICATE_SHARD, ["reason"])
+    found = folder.read(stage, unit, DUPLICATE_SHARD, ["reason"])
     return pc.and_(kept, found["reason"].is_null())
 
 

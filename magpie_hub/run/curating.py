@@ -275,7 +275,7 @@ def _report(folder: RunFolder, stage: str) -> dict[str, Any]:
         name: {"prompts": count, "rows": 0, "examples": []} for name, count in prompts.items()
     }
     for unit in units:
-        table = folder.tags(stage, unit, OVERLAP_SHARD, ["benchmark", "shared"])
+        table = folder.read(stage, unit, OVERLAP_SHARD, ["benchmark", "shared"])
         for row in table.filter(table["benchmark"].is_valid()).to_pylist():
             overlap = found[row["benchmark"]]
             overlap["rows"] += 1

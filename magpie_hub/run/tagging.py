@@ -153,7 +153,7 @@ def _scored_texts(
             row["scored"] = row["response"]
         return
     answers, rewards = (
-        folder.tags(stages[name], unit, TAGS[name].shard) for name in ("base_response", "reward")
+        folder.read(stages[name], unit, TAGS[name].shard) for name in ("base_response", "reward")
     )
     columns = (answers["base_output"].to_pylist(), rewards["instruct_reward"].to_pylist())
     for row, output, reward in zip(rows, *columns, strict=True):

@@ -159,7 +159,10 @@ class RunFolder:
         columns: Mapping[str, records.Type],
         only: Sequence[str] | None = None,
     ) -> "pa.Table":
-        """Return a finished shard, checked, or `only` some columns of it: `parquet.read_shard`."""
+        """Return a finished shard, or `only` some columns of it: see `parquet.read_shard`.
+
+        What stands beside the responses is checked against their shard as it now is.
+        """
         from magpie_hub.shards.parquet import read_shard
 
         schema = records.arrow_schema(dict(columns))
@@ -197,16 +200,6 @@ class RunFolder:
         for name in drawn:
             answers = answers.append_column(name, kept[name])
         return answers
-
-    def tags(
-        self,
-        stage: str,
-        unit: Unit,
-        columns: Mapping[str, records.Type],
-        only: Sequence[str] | None = None,
-    ) -> "pa.Table":
-        """Return a tag shard, checked against the response shard that it labels."""
-        return self.read(stage, unit, columns, only)
 
     def answers(self, unit: Unit) -> int:
         """Return how many rows a unit's response shard has, without reading them."""

@@ -38,7 +38,7 @@ def joined(
     for each in beside:
         wanted = [name for name in each.columns if only is None or name in only]
         if wanted:
-            brought = folder.tags(
+            brought = folder.read(
                 each.stage, unit, each.shard, [each.columns[name] for name in wanted]
             )
             for name in wanted:

@@ -166,7 +166,7 @@ def test_a_changed_shard_is_not_answered_from_the_cache(copy, tmp_path):
 
     before, unit = prepared(), copy.units()[0]
     stage = copy.state()["tags"]["language"]["stage"]
-    table = copy.tags(stage, unit, TAGS["language"].shard)
+    table = copy.read(stage, unit, TAGS["language"].shard)
     lower = pc.utf8_lower(table["language"])
     changed = table.set_column(1, "language", lower)
     copy.write(stage, unit, changed)

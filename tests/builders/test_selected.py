@@ -250,7 +250,7 @@ def test_another_result_of_the_comparison(copy: Path, tmp_path: Path) -> None:
 
     before, unit = prepared(), run.units()[0]
     stage = run.state()["curated"]["duplicates"]
-    table = run.tags(stage, unit, DUPLICATE_SHARD)
+    table = run.read(stage, unit, DUPLICATE_SHARD)
     reasons = ["near-duplicate" if number == 3 else None for number in range(16)]
     run.write(stage, unit, table.set_column(1, "reason", pa.array(reasons)))
 

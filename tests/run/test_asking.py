@@ -158,7 +158,7 @@ def test_an_engine_that_fails_each_request(tmp_path: Path) -> None:
     engine = Troubled(None, {})
     ask([quality(engine)], engine, run, quiet)
     [unit] = run.units()
-    rows = run.tags("tags/quality/1", unit, TAGS["quality"].shard).to_pylist()
+    rows = run.read("tags/quality/1", unit, TAGS["quality"].shard).to_pylist()
     rows = [row for row in rows if row["attempts"]]
     assert {(row["failure"], row["raw"]) for row in rows} == {("engine-error", "no ? memory")}
 
@@ -175,7 +175,7 @@ def test_an_interrupted_unit_goes_on(tmp_path: Path) -> None:
     engine = Scripted(None, {"transcript": str(tmp_path / "judged.jsonl")})
     told: list[tuple[int, int]] = []
     ask([quality(engine)], engine, run, lambda *said: told.append((said[1], said[2])))
-    rows = run.tags("tags/quality/1", unit, TAGS["quality"].shard).to_pylist()
+    rows = run.read("tags/quality/1", unit, TAGS["quality"].shard).to_pylist()
     finished = {entry["index"] for entry in known}
     again = {index for _, _, index in asked(tmp_path)}
     assert finished | again == {n for n, row in enumerate(rows) if row["attempts"]}
@@ -191,7 +191,7 @@ def test_what_a_base_model_answers(tmp_path: Path) -> None:
     asker = BaseResponse((2,), (2,), lambda text: engine.encode(text, special=False), 10_000)
     ask([Asked(Made(TAGS["base_response"], "tags/base/1", "base"), asker)], engine, run, quiet)
     [unit] = run.units()
-    rows = run.tags("tags/base/1", unit, TAGS["base_response"].shard).to_pylist()
+    rows = run.read("tags/base/1", unit, TAGS["base_response"].shard).to_pylist()
     assert set(rows[0]) == {"uuid", "base_output", *MODEL_TAG_SHARD}
     rows = [row for row in rows if row["attempts"]]
     assert {row["failure"] for row in rows if row["base_output"] is None} == {"empty"}

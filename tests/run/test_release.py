@@ -165,7 +165,7 @@ def test_tags_of_answers_that_were_made_again_are_made_again(tmp_path: Path) -> 
     assert not folder.tagged(stage, unit)
     carry_out(tag, spec, folder)
     assert folder.tagged(stage, unit)
-    lengths = folder.tags(stage, unit, TAGS["lengths"].shard)["response_length"].to_pylist()
+    lengths = folder.read(stage, unit, TAGS["lengths"].shard)["response_length"].to_pylist()
     assert lengths == [len(text) for text in longer]
 
 

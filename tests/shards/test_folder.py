@@ -217,12 +217,12 @@ def test_tags_of_other_responses(run: RunFolder) -> None:
     """Tags carry the checksum of the shard that they label, and are refused beside another."""
     tag, stage = TAGS["lengths"], run.state()["tags"]["lengths"]["stage"]
     answers = run.responses(FIRST)
-    assert run.tags(stage, FIRST, tag.shard)["uuid"].equals(answers["uuid"])
+    assert run.read(stage, FIRST, tag.shard)["uuid"].equals(answers["uuid"])
 
     run.write(RESPONSES, FIRST, answers.slice(1))
 
     with pytest.raises(ShardError, match=r"belongs elsewhere: it says `{'labelled': "):
-        run.tags(stage, FIRST, tag.shard)
+        run.read(stage, FIRST, tag.shard)
 
 
 def test_run_json_is_for_people_too(run: RunFolder) -> None:
