@@ -18,6 +18,11 @@ def normal_form(text: str) -> str:
     return folded[:end] or folded
 
 
+def digest(text: str) -> bytes:
+    """Return 128 bits that stand for the normal form of a text."""
+    return blake2b(normal_form(text).encode(), digest_size=16).digest()
+
+
 class Seen:
     """The instructions so far, each by the hash of its normal form."""
 
@@ -27,8 +32,7 @@ class Seen:
 
     def duplicate_of(self, index: int, text: str) -> int | None:
         """Return the lowest index told so far with this normal form; remember a new one."""
-        digest = blake2b(normal_form(text).encode(), digest_size=16).digest()
-        first = self._first.setdefault(digest, index)
+        first = self._first.setdefault(digest(text), index)
         return None if first == index else first
 
 

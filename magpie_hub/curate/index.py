@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from magpie_hub.curate.exact import normal_form
+from magpie_hub.curate.exact import digest
 from magpie_hub.curate.signatures import Signer, backend, band_keys, signer, tokens
 from magpie_hub.records import Type, Unit, arrow_schema
 from magpie_hub.shards.files import fresh, swap
@@ -97,12 +97,12 @@ def _blocks(rows: Iterable[tuple[str | None, str]]) -> Iterator[list[tuple[str |
 def _table(uuids: Sequence[str | None], texts: Sequence[str], near: Near | None) -> "pa.Table":
     import pyarrow as pa
 
-    digests = [blake2b(normal_form(text).encode(), digest_size=16).digest() for text in texts]
+    digests = [digest(text) for text in texts]
     columns = {
         "uuid": uuids,
         "instruction": texts,
-        "high": [int.from_bytes(digest[:8], "big") for digest in digests],
-        "low": [int.from_bytes(digest[8:], "big") for digest in digests],
+        "high": [int.from_bytes(bits[:8], "big") for bits in digests],
+        "low": [int.from_bytes(bits[8:], "big") for bits in digests],
         "bands": [None] * len(texts) if near is None else _bands(texts, near),
     }
     return pa.table(columns, schema=arrow_schema(INDEX_SHARD))

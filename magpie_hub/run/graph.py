@@ -1,8 +1,8 @@
 """The order of the stages, and the commands that are more than one of them.
 
-    first round    generate, or take in what others made -> tag
+    first round    generate, or take in what others made -> curate, tag
     second round   extensions of the rows that a config selected, and their tags; empty for now
-    then           build -> publish
+    then           curate, build -> publish
 
 Every stage does what is missing, so the whole graph can be walked again at any time.
 """
