@@ -285,7 +285,7 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
                 f"`{self._run.path}` is unfinished: {how}",
                 hint="finish it with `magpie-hub generate SPEC`",
             )
-        for stage in self._stages:
+        for stage in self._in_order():
             done = sum(self._run.finished(stage, unit) for unit in self._units)
             if done < len(self._units):
                 kind = stage.partition("/")[0]
@@ -295,6 +295,11 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
                     f" `{stage}` are there",
                     hint=f"finish it with `magpie-hub {command or 'generate'} SPEC`",
                 )
+
+    def _in_order(self) -> Iterator[str]:
+        """Yield the stages as they are to be finished: what a model is asked for comes first."""
+        yield from (INSTRUCTIONS, RESPONSES, *map(self._stage, self._tags))
+        yield from self._stages
 
     def _fingerprint(self, config: str, choice: dict[str, Any]) -> str:
         """Return the hash of all that decides the rows: this code, the config, the shards."""

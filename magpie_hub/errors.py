@@ -9,7 +9,8 @@
   - BuildError       a config cannot be made from the rows there are
   - CardError        the card names a fact that was not measured
   - TargetError      the release cannot be put where it should go
-  - HubError         something cannot be fetched from the Hub
+  - HubError         something cannot be fetched from the Hub, or put there
+  - VerifyError      what is published is not what its release.json says
 * Interrupted        a signal asked us to stop; everything finished is kept
 
 A message says what, the value (in backticks) and what was expected; the hint is the next step.
@@ -58,7 +59,11 @@ class TargetError(MagpieError):
 
 
 class HubError(MagpieError):
-    """A file cannot be had from the Hub, its cache, or an installed package."""
+    """A file cannot be had from the Hub, its cache, or an installed package; or not put there."""
+
+
+class VerifyError(MagpieError):
+    """A published release has other content than it says; the message names each fault."""
 
 
 class Interrupted(KeyboardInterrupt):

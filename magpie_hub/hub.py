@@ -69,7 +69,7 @@ def fetch(repo: str, filename: str, *, revision: str | None = None) -> Path:
 
     try:
         return Path(hf_hub_download(repo, filename, revision=revision))
-    except _troubles() as error:
+    except troubles() as error:
         raise _fault(error, repo, filename, revision) from error
 
 
@@ -102,7 +102,7 @@ def listing(repo: str, *, revision: str | None = None) -> Listing | None:
         info = HfApi().model_info(repo, revision=revision, files_metadata=True)
     except (OfflineModeIsEnabled, TransportError):
         return None
-    except _troubles() as error:
+    except troubles() as error:
         if isinstance(error, HfHubHTTPError) and error.response.status_code in _LATER:
             return None
         raise _fault(error, repo, None, revision) from error
@@ -133,7 +133,7 @@ def snapshot(repo: str, *, revision: str | None = None, weights: bool) -> Path:
             if any(folder.glob(f"*{ending}")):
                 break
         return folder
-    except _troubles() as error:
+    except troubles() as error:
         raise _fault(error, repo, None, revision) from error
 
 
@@ -185,7 +185,7 @@ def gguf_start(repo: str, file: str, found: Listing, folder: Path) -> Path:
                 else:
                     break
             place.truncate(found.sizes[file])
-    except _troubles() as error:
+    except troubles() as error:
         raise _fault(error, repo, file, None) from error
     return path
 
@@ -259,7 +259,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _troubles() -> tuple[type[Exception], ...]:
+def troubles() -> tuple[type[Exception], ...]:
     """Return what the client and the libraries below it raise where something cannot be had."""
     from httpx2 import HTTPError
     from huggingface_hub.errors import HFValidationError

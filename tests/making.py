@@ -5,8 +5,10 @@ from typing import Any
 
 import yaml
 
-from magpie_hub.run.graph import FIRST_ROUND, Stage
+from magpie_hub.run import graph
+from magpie_hub.run.graph import FIRST_ROUND, Released, Stage
 from magpie_hub.run.opened import Models
+from magpie_hub.run.publishing import Wanted
 from magpie_hub.run.reporting import Report, Warn
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.spec.load import load
@@ -46,3 +48,8 @@ def carry_out(
     """Bring a run through one stage, with models that are open for that long."""
     with Models() as models:
         stage(spec, run, report, warn, models)
+
+
+def released(spec: Spec, run: RunFolder, target: Path, warn: Warn = print) -> Released:
+    """Bring a spec to a release in a folder."""
+    return graph.release(spec, run, Wanted(str(target)), quiet, warn, print)

@@ -39,7 +39,7 @@ FLOOR = {room: height for height, floor in enumerate(FLOORS) for room in floor}
 # Who alone may import a library: rooms, or single modules of a room.
 OWNERS = {
     "click": ("cli",),
-    "httpx2": ("hub", "engines/server_calls"),
+    "httpx2": ("hub", "engines/server_calls", "publish/loaded"),
     "huggingface_hub": ("hub", "publish"),
     "faiss": ("tag/neighbours",),
     "jinja2": ("templates", "card", "tag"),

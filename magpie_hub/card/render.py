@@ -38,7 +38,8 @@ _SIZES = (
 class ConfigCard:
     """What the card says of one config: its name, what it asks for, and what was measured of it.
 
-    fields: the columns of its rows. size: the most rows; notes: what to know of how it came about.
+    fields: the columns of its rows. size: the most rows. alias: a second name. notes: what to know
+    of how it came about.
     """
 
     name: str
@@ -49,7 +50,13 @@ class ConfigCard:
     facts: ConfigFacts
     where: str | None = None
     size: int | None = None
+    alias: str | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """What `load_dataset` opens the config by: its name, and its alias if it has one."""
+        return [self.name, *([self.alias] if self.alias else [])]
 
 
 def render(
@@ -111,15 +118,16 @@ def front_matter(spec: Mapping[str, Any], configs: Sequence[ConfigCard]) -> dict
         **_makers(spec),
         "configs": [
             {
-                "config_name": config.name,
+                "config_name": name,
                 "data_files": [{"split": "train", "path": f"{config.name}/train-*"}],
-                **({"default": True} if config.default else {}),
+                **({"default": True} if config.default and name == config.name else {}),
             }
             for config in configs
+            for name in config.names
         ],
         "dataset_info": [
             {
-                "config_name": config.name,
+                "config_name": name,
                 "features": _features({field.name: field.type for field in config.fields}),
                 "splits": [
                     {
@@ -132,6 +140,7 @@ def front_matter(spec: Mapping[str, Any], configs: Sequence[ConfigCard]) -> dict
                 "dataset_size": config.facts.bytes_memory,
             }
             for config in configs
+            for name in config.names
         ],
     }
 

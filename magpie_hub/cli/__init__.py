@@ -40,5 +40,8 @@ for command in (
     make.tag,
     make.build,
     inspect.status,
+    release.plan,
+    release.publish,
+    release.verify,
 ):
     main.add_command(command)

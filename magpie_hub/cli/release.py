@@ -1,53 +1,183 @@
-"""The command that does all of it."""
+"""The commands that bring a release to its readers: all of it, the plan, the publish, the check."""
 
+import json
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from magpie_hub.cli.make import run_folder, run_option, spec_argument, tag_lines
-from magpie_hub.cli.messages import Progress, interruptible, warn
-from magpie_hub.errors import TargetError
+from magpie_hub.cli.messages import Progress, interruptible, say, warn
+
+if TYPE_CHECKING:
+    from magpie_hub.run.publishing import Put
+
+THERE_IS_SOMETHING_TO_DO = 3
+
+
+def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return a decorator that puts several options on a command, in this order."""
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def _to(default: str) -> Callable[[Any], Any]:
+    return click.option(
+        "--to",
+        "target",
+        default=default,
+        metavar="TARGET",
+        help="`hub`, or the folder under which owner/name is put."
+        f"  [default: {'./' if default == 'dist' else ''}{default}]",
+    )
+
+
+_delete = click.option(
+    "--delete",
+    multiple=True,
+    metavar="CONFIG",
+    help="Agree to the loss of a published config; may be repeated.",
+)
+_create = _options(
+    click.option("--create", is_flag=True, help="Make the repository if there is none."),
+    click.option("--private", is_flag=True, help="With --create: visible to its owner alone."),
+)
 
 
 @click.command()
 @spec_argument
 @run_option
-@click.option(
-    "--to",
-    "target",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("dist"),
-    metavar="FOLDER",
-    help="The folder under which owner/name is put.  [default: ./dist]",
-)
-def release(spec: str, run_dir: Path | None, target: Path) -> None:
-    """Do all of it, going on where it was stopped: from a spec to a release in a folder."""
+@_to("dist")
+@_create
+@_delete
+def release(spec: str, run_dir: Path | None, target: str, **wanted: Any) -> None:
+    """Do all of it, going on where it was stopped: from a spec to a release in a folder.
+
+    With `--to hub` it is published, too.
+    """
     from magpie_hub.hub import SMOLLM2
     from magpie_hub.run import graph
+    from magpie_hub.run.publishing import Wanted
     from magpie_hub.shards.folder import RunFolder
     from magpie_hub.shards.progress import progress, rate, tags
     from magpie_hub.spec.load import load
 
-    if str(target) == "hub":
-        raise TargetError(
-            "`--to hub`: publishing to the Hub does not exist yet, expected a folder",
-            hint="leave --to out: the release goes to ./dist, laid out as the repository will be",
-        )
     loaded = load(spec)
     folder = RunFolder(run_folder(loaded.name, run_dir))
     with interruptible(), Progress() as shown:
-        released = graph.release(loaded, folder, target, shown.report, warn)
+        released = graph.release(loaded, folder, Wanted(target, **wanted), shown.report, warn, say)
     for name, funnel in released.built.funnels.items():
         click.echo("\n".join([f"{name}: {funnel.kept:,} rows", *funnel.lines(), ""]))
-    default = loaded.default_config
     for line in tag_lines(tags(folder)):
         click.echo(line)
     if loaded.generator is not None:
         click.echo(f"{rate(progress(folder)):,.0f} tokens/s while the model worked")
-    click.echo(f"card:  {released.place / 'README.md'}")
-    place = released.place if released.place.is_absolute() else f"./{released.place}"
-    click.echo(f'load:  load_dataset("{place}", "{default}")')
-    click.echo(f"{'done' if released.changed else 'nothing changed'}: not published")
+    _show_put(released.put, loaded.default_config)
     if loaded.generator is not None and loaded.generator.model == SMOLLM2:
         click.echo("\nA model of 135M parameters is a toy: its rows show the way, not the quality.")
         click.echo("For a real one: magpie-hub init my.yaml --model ID")
+
+
+@click.command()
+@spec_argument
+@run_option
+@_to("hub")
+@click.option("--against", metavar="A", help="Compare with a version, such as v1.0.0, or a folder.")
+@_delete
+@click.option("--markdown", "form", flag_value="markdown", help="Print Markdown, of one screen.")
+@click.option("--json", "form", flag_value="json", help="Print JSON, with the card's differences.")
+def plan(
+    spec: str,
+    run_dir: Path | None,
+    target: str,
+    against: str | None,
+    form: str | None,
+    **wanted: Any,
+) -> None:
+    """Show what publishing a built run would change; ends with 3 where there is something to do."""
+    from magpie_hub.publish import show
+    from magpie_hub.run import publishing
+    from magpie_hub.shards.folder import RunFolder
+    from magpie_hub.spec.load import load
+
+    loaded = load(spec)
+    folder = RunFolder(run_folder(loaded.name, run_dir))
+    # A repository that is still to be made is as good as an empty one.
+    how = publishing.Wanted(target, create=True, **wanted)
+    planned = publishing.plan(loaded, folder, how, against)
+    if form == "json":
+        click.echo(json.dumps(show.as_json(planned), ensure_ascii=False, indent=2))
+    elif form == "markdown":
+        click.echo(show.markdown(planned), nl=False)
+    else:
+        click.echo("\n".join(show.table(planned)))
+    if planned.to_do:
+        raise SystemExit(THERE_IS_SOMETHING_TO_DO)
+
+
+@click.command()
+@spec_argument
+@run_option
+@_to("hub")
+@_create
+@_delete
+@click.option("--pr", "pull_request", is_flag=True, help="Propose it as a pull request.")
+@click.option("--as-of", metavar="vX.Y.Z", help="Publish this version's files again, as the next.")
+def publish(spec: str, run_dir: Path | None, target: str, **wanted: Any) -> None:
+    """Publish a built run as one commit, check what readers get, and give it its version."""
+    from magpie_hub.run import publishing
+    from magpie_hub.shards.folder import RunFolder
+    from magpie_hub.spec.load import load
+
+    loaded = load(spec)
+    folder = RunFolder(run_folder(loaded.name, run_dir))
+    # What is published must not be built anew meanwhile; to go back to a version takes no run.
+    with interruptible(), folder.lock() if folder.started else nullcontext():
+        put = publishing.publish(loaded, folder, publishing.Wanted(target, **wanted), say)
+    _show_put(put, loaded.default_config)
+
+
+@click.command()
+@click.argument("release", metavar="REPO_OR_FOLDER[@VERSION]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def verify(release: str, as_json: bool) -> None:
+    """Check a published release from outside: checksums, card, and every row as readers get it."""
+    from magpie_hub.publish.check import check
+
+    found = check(release)
+    if as_json:
+        click.echo(json.dumps(asdict(found), indent=2))
+        return
+    for name, rows in found.configs.items():
+        click.echo(f"{name}: {rows:,} rows, as built")
+    at = f" at {found.commit}" if found.commit else ""
+    click.echo(f"{found.repo} v{found.version}{at}: {found.files} files are as released")
+
+
+def _show_put(put: "Put", default: str) -> None:
+    """Say where a release is, how to load it, and what was done."""
+    from magpie_hub.publish.show import table
+
+    version = put.plan.version
+    if put.place is not None:
+        place = put.place if put.place.is_absolute() else f"./{put.place}"
+        click.echo(f"card:  {put.place / 'README.md'}")
+        click.echo(f'load:  load_dataset("{place}", "{default}")')
+        click.echo(f"version: {version}")
+        click.echo(f"{'done' if put.plan.changes else 'nothing changed'}: not published")
+        return
+    click.echo("\n".join([*table(put.plan), ""]))
+    if put.pull_request:
+        click.echo(f"proposed: {put.pull_request}")
+        click.echo("when it is merged, the same command without --pr gives it its version")
+        return
+    click.echo(f'load: load_dataset("{put.plan.repo}", "{default}", revision="v{version}")')
+    click.echo(f"published: v{version}" if put.commit else f"nothing changed: v{version}")

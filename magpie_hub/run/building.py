@@ -1,8 +1,10 @@
-"""The stages behind the model: config files and card from finished shards, and the release.
+"""The stage behind the model: config files, index of rows and card from finished shards.
 
     run/build/README.md
+    run/build/index.parquet
     run/build/filtered/train-00000-of-00001.parquet
     run/card/facts.json
+    run/card/built.json                                   what was built, and from what
 
 No engine is opened here. What is built is a pure function of the spec and the shards.
 """
@@ -59,14 +61,17 @@ def build(
     then stays as it was.
     """
     from magpie_hub.card import facts, render
+    from magpie_hub.publish import index
 
     begin(spec, folder, warn)
     state = curate(spec, folder, report, warn)
     place = folder.path / "build"
     new = fresh(place)
     cards, made_before, records = [], keeping.read(folder.path / BUILT), {}
+    rows = {}
     for done, name in enumerate(spec.active_configs, 1):
         card, records[name] = _config(spec, folder, name, new / name, made_before)
+        rows[name] = index.hash_files(sorted((new / name).glob("*.parquet")))
         cards.append(card)
         for note in cards[-1].notes:
             warn(f"config `{name}`: {note}")
@@ -84,6 +89,7 @@ def build(
     curation = curated(spec, folder)
     page = render.render(public(state["spec"]), made, cards, models, curation)
     write_text(new / "README.md", page)
+    index.write(new / "index.parquet", dict(sorted(rows.items())))
     swap(place)
     keeping.write(folder.path / BUILT, records)
     measured = facts.as_json({card.name: card.facts for card in cards}, models, curation)
@@ -109,7 +115,7 @@ def _config(
     with tempfile.TemporaryDirectory() as cache:
         builder = magpie(cache, config_name=name, data_dir=folder.path)
         old = folder.path / "build" / name
-        same = keeping.taken_over(before, name, builder.hash, _versions(), old, place)
+        same = keeping.taken_over(before, name, builder.hash, versions(), old, place)
         if same is None:
             schema = arrow_schema({field.name: field.type for field in fields})
             write_release(place, "train", builder.tables(), schema)
@@ -123,12 +129,14 @@ def _config(
         facts=measure(place),
         where=builder.config.where,
         size=builder.size,
+        alias=spec.active_configs[name].alias,
         notes=notes,
     )
-    return card, keeping.record(builder.hash, _versions(), place, funnel, notes)
+    return card, keeping.record(builder.hash, versions(), place, funnel, notes)
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return the versions of what the bytes of a release depend on."""
     return {name: importlib.metadata.version(name) for name in LIBRARIES}
 
 
@@ -140,26 +148,3 @@ def _search(state: Mapping[str, Any], folder: RunFolder) -> dict[str, Any]:
     how = read_labels(folder.shard(tag["stage"], folder.units()[0]))
     names = ("index", "recall", "searched_again")
     return {"model": tag["model"], **{name: how.get(name) for name in names}}
-
-
-def publish(spec: Spec, folder: RunFolder, built: Built, target: Path) -> tuple[Path, bool]:
-    """Put the built release into the folder `target`/owner/name.
-
-    Returns the place, and whether anything changed there.
-    """
-    from magpie_hub.publish.folder import put
-
-    state = folder.state()
-    manifest: dict[str, Any] = {
-        "format": 1,
-        "repo": spec.repo,
-        "spec": public(state["spec"]),
-        "fingerprint": state["fingerprint"],
-        "configs": {
-            name: {"kind": spec.kind, "rows": funnel.kept, "funnel": asdict(funnel)}
-            for name, funnel in built.funnels.items()
-        },
-        "versions": _versions(),
-    }
-    place = target / spec.repo
-    return place, put(built.folder, place, manifest)

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from magpie_hub.run.begin import check
-from magpie_hub.run.building import Built, build, publish
+from magpie_hub.run.building import Built, build
 from magpie_hub.run.generation import generate
 from magpie_hub.run.importing import take_in
 from magpie_hub.run.opened import Models
+from magpie_hub.run.publishing import Put, Wanted, check_target, publish
 from magpie_hub.run.reporting import Report, Warn
 from magpie_hub.run.tagging import tag
 from magpie_hub.shards.folder import RunFolder
@@ -37,27 +38,30 @@ SECOND_ROUND: tuple[Stage, ...] = ()
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """What `release` made: where it lies, what it was built from, whether anything changed."""
+    """What `release` made: what was built, and what was published of it."""
 
-    place: Path
     built: Built
-    changed: bool
+    put: Put
 
 
-def release(spec: Spec, folder: RunFolder, target: Path, report: Report, warn: Warn) -> Released:
-    """Walk the whole graph and put the release into `target`; goes on where it was stopped."""
-    from magpie_hub.publish.folder import check as check_place
-
+def release(
+    spec: Spec,
+    folder: RunFolder,
+    wanted: Wanted,
+    report: Report,
+    warn: Warn,
+    say: Callable[[str], None],
+) -> Released:
+    """Walk the whole graph and publish what comes of it; goes on where it was stopped."""
     check(spec)
     # Looked at before the hours of work as well as behind them.
-    check_place(target / spec.repo)
+    check_target(spec, wanted)
     with folder.lock():
         with Models() as models:
             for stage in (*FIRST_ROUND, *SECOND_ROUND):
                 stage(spec, folder, report, warn, models)
         built = build(spec, folder, report, warn)
-        place, changed = publish(spec, folder, built, target)
-    return Released(place, built, changed)
+        return Released(built, publish(spec, folder, wanted, say))
 
 
 def preview(

@@ -16,7 +16,7 @@ from typing import Any
 
 from magpie_hub.curate.funnel import Funnel, Step
 from magpie_hub.shards import files
-from magpie_hub.shards.files import sha256, write_text
+from magpie_hub.shards.files import known_sha256, sha256, write_text
 
 Record = dict[str, Any]
 _KEYS = {"hash", "versions", "writer", "files", "funnel", "notes"}
@@ -31,7 +31,7 @@ def record(
         "hash": hash_,
         "versions": dict(versions),
         "writer": sha256(_WRITER),
-        "files": _files(place),
+        "files": files_of(place),
         "funnel": asdict(funnel),
         "notes": list(notes),
     }
@@ -46,7 +46,7 @@ def taken_over(
     if any(found.get(key) != value for key, value in expected.items()):
         return None
     # Looked at last: it reads the files.
-    if found["files"] != _files(old):
+    if found["files"] != files_of(old):
         return None
     new.mkdir()
     for file in found["files"]:
@@ -79,5 +79,6 @@ def write(path: Path, records: Record) -> None:
     write_text(path, json.dumps(records, indent=1) + "\n")
 
 
-def _files(place: Path) -> dict[str, str]:
-    return {path.name: sha256(path) for path in sorted(place.glob("*.parquet"))}
+def files_of(place: Path) -> dict[str, str]:
+    """Return the checksums of a config's files by their names."""
+    return {path.name: known_sha256(path) for path in sorted(place.glob("*.parquet"))}

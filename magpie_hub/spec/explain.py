@@ -16,6 +16,7 @@ from magpie_hub.spec.wording import fault, shown
 
 EXAMPLES = {
     "repo": "owner/name",
+    "version": "1.0.0",
     "license": "apache-2.0",
     "seed": "0",
     "generator": "{model: HuggingFaceTB/SmolLM2-135M-Instruct}",
@@ -69,6 +70,8 @@ EXAMPLES = {
     "size": "300000",
     "at_most": "300000",
     "default": "true",
+    "alias": "filtered-300k",
+    "freeze": "true",
 }
 """Each key of a spec with a value that is right, for hints."""
 

@@ -20,6 +20,7 @@ from magpie_hub.spec.tags import DEFAULT, Tags
 from magpie_hub.spec.wording import fault, shown
 
 NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?")
+VERSION = re.compile(r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})")
 RESERVED = ("data", "figures", "README.md", "index.parquet", "release.json")
 """What a config cannot be called: the Hub takes `data`, a release the others."""
 REPO = re.compile(rf"{NAME.pattern}/{NAME.pattern}")
@@ -70,19 +71,26 @@ class Config(Section):
 
     filter: the name of a rule set; without one, every row that repeats none. where: a further
     condition, such as `language == 'ZH'`. size: how many rows; the filter says which. default: what
-    `load_dataset` opens when no config is named.
+    `load_dataset` opens when no config is named. alias: a second name for the same files. freeze:
+    whether a change of its published rows is an error.
     """
 
     filter: str | None = None
     where: str | None = None
     size: Size | None = None
     default: bool = False
+    alias: str | None = None
+    freeze: bool = False
 
 
 class Spec(Section):
-    """A whole spec. `name` is the file's stem or the preset's name, and no key of the file."""
+    """A whole spec. `name` is the file's stem or the preset's name, and no key of the file.
+
+    version: what the next release is to be called; without it, the change decides.
+    """
 
     repo: str
+    version: str | None = None
     license: str | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     generator: Model | None = None
@@ -125,7 +133,9 @@ class Spec(Section):
     def default_config(self) -> str:
         """The config that `load_dataset` opens when none is named."""
         marked = [name for name, config in self.active_configs.items() if config.default]
-        return marked[0] if marked else next(iter(self.active_configs))
+        # What is called `default` is opened, whatever the card says.
+        called = [name for name in self.active_configs if name == "default"]
+        return [*marked, *called, *self.active_configs][0]
 
     def fault(self, path: str, message: str, *, hint: str) -> SpecError:
         """Return the error that says where in the file `path` (dotted keys) stands."""
@@ -154,18 +164,34 @@ class Spec(Section):
     def _names_and_defaults(self) -> Self:
         if not REPO.fullmatch(self.repo) or re.search(r"--|\.\.|\.git$", self.repo):
             raise wrong("repo", f"{shown(self.repo)} is no repository, expected `owner/name`")
+        if self.version is not None and not VERSION.fullmatch(self.version):
+            raise wrong("version", f"{shown(self.version)} is no version, expected `x.y.z`")
+        taken = set(self.active_configs)
         for name, config in self.configs.items():
-            if not NAME.fullmatch(name) or name in RESERVED:
-                raise wrong(
-                    f"configs.{name}",
-                    f"{shown(name)} is no config name, expected letters, digits, `_`, `.` and"
-                    f" `-`, and none of `{'`, `'.join(RESERVED)}`, which are taken",
-                )
+            _check_name(f"configs.{name}", name)
             if config is False and name != "raw":
                 raise wrong(f"configs.{name}", "`false`, expected a map: only `raw` can be off")
+            if config is not False and config.alias is not None:
+                _check_name(f"configs.{name}.alias", config.alias)
+                if config.alias in taken:
+                    message = f"{shown(config.alias)} names a config already, expected a new name"
+                    raise wrong(f"configs.{name}.alias", message)
+                taken.add(config.alias)
         if not self.active_configs:
             raise wrong("configs", "`raw` is off and nothing else is there, expected a config")
         defaults = [name for name, config in self.active_configs.items() if config.default]
         if len(defaults) > 1:
             raise wrong("configs", f"{shown(', '.join(defaults))} are default, expected one")
+        if "default" in taken and self.default_config != "default":
+            message = "`default` is what `load_dataset` opens, expected no other default beside it"
+            raise wrong("configs", message, hint="give one of the two another name")
         return self
+
+
+def _check_name(place: str, name: str) -> None:
+    if not NAME.fullmatch(name) or name in RESERVED:
+        raise wrong(
+            place,
+            f"{shown(name)} is no config name, expected letters, digits, `_`, `.` and `-`, and"
+            f" none of `{'`, `'.join(RESERVED)}`, which are taken",
+        )

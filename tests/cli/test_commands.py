@@ -52,8 +52,12 @@ def test_stages_one_by_one_give_the_same_build() -> None:
     assert built.stdout.splitlines()[-1] == "built in runs/tiny/build"
     magpie_hub("release", "tiny.yaml")
     released = fingerprints(Path("dist/org/tiny"))
-    del released["release.json"]
-    assert fingerprints(Path("runs/tiny/build")) == released
+    for name in ("README.md", "release.json"):
+        del released[name]
+    built = Path("runs/tiny/build")
+    assert {name: fingerprints(built)[name] for name in released} == released
+    card = (built / "README.md").read_text().split("\n---\n", 1)[1]
+    assert card.strip() in Path("dist/org/tiny/README.md").read_text()
 
 
 def test_preview_shows_rows_and_leaves_nothing(here: Path) -> None:

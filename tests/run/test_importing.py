@@ -287,7 +287,7 @@ def test_nothing_private_is_published(tmp_path: Path) -> None:
     assert (secret / "asked.jsonl").read_text().count("\n") == 5
     assert {row["mood_generator"] for row in published()} == {"<private>"}
     files = [path for path in Path("dist").rglob("*") if path.is_file()]
-    assert len(files) == 3
+    assert len(files) == 4
     for path in files:
         said = str(published()) if path.suffix == ".parquet" else path.read_text()
         assert "secret" not in said, path

@@ -13,12 +13,11 @@ import pytest
 from magpie_hub.engines import open_engine
 from magpie_hub.engines.base import Engine
 from magpie_hub.hub import SMOLLM2
-from magpie_hub.run import graph
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.shards.progress import tags
 from magpie_hub.spec.load import load
 from magpie_hub.tag.judge import ATTEMPTS, question
-from tests.making import quiet, spec_file
+from tests.making import released, spec_file
 from tests.run.labelling import answers, labels
 
 pytestmark = pytest.mark.slow
@@ -57,7 +56,7 @@ def release(folder: Path) -> Made:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("magpie_hub.run.opened.open_engine", noted)
-        graph.release(load(str(spec_file(folder, **SPEC))), run, folder / "dist", quiet, print)
+        released(load(str(spec_file(folder, **SPEC))), run, folder / "dist")
     return Made(run, opened)
 
 

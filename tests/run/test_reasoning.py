@@ -5,11 +5,10 @@ from datasets import load_dataset
 from magpie_hub.engines.base import Sampling
 from magpie_hub.generate.reasoning import Reasoning
 from magpie_hub.run.generation import stops
-from magpie_hub.run.graph import release
 from magpie_hub.run.pins import Pins
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.spec.load import load
-from tests.making import quiet, spec_file
+from tests.making import released, spec_file
 
 THINKS = {"model": "scripted", "engine": {"name": "scripted", "thoughts": 0.5}}
 
@@ -17,7 +16,7 @@ THINKS = {"model": "scripted", "engine": {"name": "scripted", "thoughts": 0.5}}
 def made(folder, reasoning):
     """Return the rows of a release, made in the one run folder that there is."""
     path = spec_file(folder, generator=THINKS, responses={"reasoning": reasoning})
-    release(load(str(path)), RunFolder(folder / "run"), folder / reasoning, quiet, print)
+    released(load(str(path)), RunFolder(folder / "run"), folder / reasoning)
     place = str(folder / reasoning / "org" / "tiny")
     return load_dataset(place, "raw", split="train", cache_dir=str(folder / "cache" / reasoning))
 

@@ -11,7 +11,6 @@ import pytest
 
 from magpie_hub.errors import BuildError, RunError, ShardError
 from magpie_hub.records import RESPONSES
-from magpie_hub.run import graph
 from magpie_hub.run.begin import begin
 from magpie_hub.run.building import build
 from magpie_hub.run.generation import generate
@@ -19,7 +18,7 @@ from magpie_hub.run.tagging import tag
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.spec.load import load
 from magpie_hub.tag import TAGS
-from tests.making import carry_out, finished_run, quiet, spec_file
+from tests.making import carry_out, finished_run, quiet, released, spec_file
 from tests.run.releasing import fingerprints, run, start
 
 
@@ -37,7 +36,7 @@ def test_place_time_zone_and_locale_leave_no_trace(tmp_path: Path) -> None:
         done = run(folder, "release", "tiny.yaml", **environment)
         assert done.returncode == 0, done.stderr
         releases.append(fingerprints(folder / "dist"))
-    assert len(releases[0]) == 4
+    assert len(releases[0]) == 5
     assert releases[0] == releases[1]
 
 
@@ -47,9 +46,9 @@ def test_a_grown_run_is_the_run_that_was_long_from_the_start(tmp_path: Path) -> 
     for folder, sizes in ((grown, (40, 100)), (long, (100,))):
         folder.mkdir()
         for rows in sizes:
-            done = run(folder, "release", str(spec_file(folder, rows)))
+            done = run(folder, "release", str(spec_file(folder, rows)), "--to", f"of-{rows}")
             assert done.returncode == 0, done.stderr
-    assert fingerprints(grown / "dist") == fingerprints(long / "dist")
+    assert fingerprints(grown / "of-100") == fingerprints(long / "of-100")
     assert [unit.stop for unit in RunFolder(grown / "runs" / "tiny").units()] == [40, 100]
 
 
@@ -75,7 +74,7 @@ def test_two_populations_are_never_mixed(
     before = fingerprints(tmp_path / "run")
     changed = load(str(spec_file(tmp_path, 20, **change)))
     with pytest.raises(RunError, match=f"^`{re.escape(key)}`: the run in") as caught:
-        graph.release(changed, RunFolder(tmp_path / "run"), tmp_path / "dist", quiet, print)
+        released(changed, RunFolder(tmp_path / "run"), tmp_path / "dist")
     assert "--run DIR" in caught.value.hint
     assert fingerprints(tmp_path / "run") == before
 
@@ -93,9 +92,9 @@ def test_what_only_adds_goes_on(tmp_path: Path) -> None:
             )
         )
     )
-    released = graph.release(more, folder, tmp_path / "dist", quiet, print)
-    assert list(released.built.funnels) == ["all", "short"]
-    assert sorted(path.name for path in released.place.iterdir() if path.is_dir()) == [
+    made = released(more, folder, tmp_path / "dist")
+    assert list(made.built.funnels) == ["all", "short"]
+    assert sorted(path.name for path in made.put.place.iterdir() if path.is_dir()) == [
         "all",
         "short",
     ]
@@ -106,11 +105,11 @@ def test_what_only_adds_goes_on(tmp_path: Path) -> None:
 def test_an_unchanged_release_is_left_alone(tmp_path: Path) -> None:
     """Releasing twice changes nothing the second time."""
     spec, folder = finished_run(tmp_path, 30)
-    first = graph.release(spec, folder, tmp_path / "dist", quiet, print)
-    times = {path: path.stat().st_mtime_ns for path in first.place.rglob("*")}
-    second = graph.release(spec, folder, tmp_path / "dist", quiet, print)
-    assert (first.changed, second.changed) == (True, False)
-    assert {path: path.stat().st_mtime_ns for path in second.place.rglob("*")} == times
+    first = released(spec, folder, tmp_path / "dist")
+    times = {path: path.stat().st_mtime_ns for path in first.put.place.rglob("*")}
+    second = released(spec, folder, tmp_path / "dist")
+    assert (first.put.plan.changes, second.put.plan.changes) == (True, False)
+    assert {path: path.stat().st_mtime_ns for path in second.put.place.rglob("*")} == times
 
 
 def test_an_empty_config_fails_with_its_funnel_and_the_last_build_stays(tmp_path: Path) -> None:
@@ -128,13 +127,13 @@ def test_a_removed_shard_is_made_again(
     """A shard that was removed from the middle of a run comes back, and the release is the same."""
     monkeypatch.setattr("magpie_hub.run.begin.UNIT_ROWS", 20)
     spec, folder = finished_run(tmp_path, 80)
-    first = graph.release(spec, folder, tmp_path / "dist", quiet, print)
+    first = released(spec, folder, tmp_path / "dist")
     unit = folder.units()[1]
     folder.shard("instructions", unit).unlink()
     if lost == "instructions and responses":
         folder.shard("responses/default", unit).unlink()
-    again = graph.release(spec, folder, tmp_path / "dist", quiet, print)
-    assert (first.changed, again.changed) == (True, False)
+    again = released(spec, folder, tmp_path / "dist")
+    assert (first.put.plan.changes, again.put.plan.changes) == (True, False)
 
 
 def test_answers_to_other_instructions_are_refused(
@@ -150,7 +149,7 @@ def test_answers_to_other_instructions_are_refused(
     engine = {"name": "scripted", "empty": 0.5}
     other = load(str(spec_file(tmp_path, 40, generator={"model": "scripted", "engine": engine})))
     with pytest.raises(ShardError, match=r"responses/default/00000\.journal` belongs elsewhere"):
-        graph.release(other, folder, tmp_path / "dist", quiet, print)
+        released(other, folder, tmp_path / "dist")
 
 
 def test_tags_of_answers_that_were_made_again_are_made_again(tmp_path: Path) -> None:
@@ -186,14 +185,14 @@ def test_a_context_that_ends_responses_first_is_said(tmp_path: Path) -> None:
     """Where the engine's context is smaller than the limit, a warning and the card say so."""
     said: list[str] = []
     spec = load(str(spec_file(tmp_path, 20, responses={"max_tokens": 1_000_000})))
-    released = graph.release(spec, RunFolder(tmp_path / "run"), tmp_path, quiet, said.append)
+    made = released(spec, RunFolder(tmp_path / "run"), tmp_path, said.append)
     assert said == [
         (
             "responses may have 1,000,000 tokens, but the engine's context of 1,000,000 holds"
             " prompt and response together: it ends them first"
         )
     ]
-    card = (released.place / "README.md").read_text()
+    card = (made.put.place / "README.md").read_text()
     assert "| context of the engine | 1,000,000 tokens for prompt and completion together |" in card
 
 

@@ -11,14 +11,13 @@ import pytest
 
 from magpie_hub.engines.base import Engine
 from magpie_hub.engines.scoring import Scorer
-from magpie_hub.run import graph
 from magpie_hub.run.building import build
 from magpie_hub.run.opened import Models
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.shards.journal import read
 from magpie_hub.spec.load import load
 from magpie_hub.spec.sections import Model
-from tests.making import spec_file
+from tests.making import released, spec_file
 from tests.run.labelling import MOOD, asked, judge, labels, quiet, stage_of, tagged
 from tests.run.releasing import fingerprints, run, start
 
@@ -123,8 +122,8 @@ def test_the_card_says_what_the_shards_hold(tmp_path: Path) -> None:
         str(spec_file(tmp_path, 150, configs={}, tags=tags, judge=judge(tmp_path, garbled=0.5)))
     )
     folder = RunFolder(tmp_path / "run")
-    released = graph.release(spec, folder, tmp_path / "dist", quiet, print)
-    card = (released.place / "README.md").read_text()
+    made = released(spec, folder, tmp_path / "dist")
+    card = (made.put.place / "README.md").read_text()
     for name in ("quality", "category", "mood"):
         rows = [row for row in labels(folder, name) if row["attempts"]]
         failed = Counter(row["failure"] for row in rows if row["failure"])
@@ -142,7 +141,7 @@ def test_the_card_says_what_the_shards_hold(tmp_path: Path) -> None:
         reasons = ", ".join(f"`{reason}` {n}" for reason, n in sorted(failed.items()))
         assert f"Why `{name}` failed: {reasons}." in card
     assert 0 < sum(row["mood"] is None for row in labels(folder, "mood")) >= len(rows)
-    published = pq.read_table(next(released.place.glob("raw/*.parquet"))).to_pylist()
+    published = pq.read_table(next(made.put.place.glob("raw/*.parquet"))).to_pylist()
     assert {row["mood"] for row in published} == {None}
     assert sum(row["input_quality"] is None for row in published) == sum(
         row["failure"] is not None for row in labels(folder, "quality")

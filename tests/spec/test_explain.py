@@ -27,7 +27,7 @@ def explained(text: str, folder: Path) -> SpecError:
     [
         (
             "repoo: org/x\ngenerator: {model: org/m}",
-            "1: `repoo`: unknown key, expected one of `repo`, `license`, `seed`, `generator`,",
+            "1: `repoo`: unknown key, expected one of `repo`, `version`, `license`, `seed`,",
             "did you mean `repo`?",
         ),
         (

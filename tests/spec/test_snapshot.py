@@ -41,7 +41,12 @@ def test_every_default_is_written_out() -> None:
             },
             "against": [],
         },
-        "configs": {"raw": {"filter": None, "where": None, "size": None, "default": False}},
+        "configs": {
+            "raw": {
+                "filter": None, "where": None, "size": None, "default": False,
+                "alias": None, "freeze": False,
+            }
+        },
     }
     assert json.loads(json.dumps(taken())) == taken()
 

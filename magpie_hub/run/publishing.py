@@ -1,0 +1,235 @@
+"""The last stage: what was built, brought into a target. No engine is opened here.
+
+    run/build/, run/card/ ─▶ Release ─▶ plan ─▶ a folder, or the Hub
+
+What is not finished is not finished here either: the error names the command that does it.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from magpie_hub import bundled, columns
+from magpie_hub.errors import BuildError, TargetError
+from magpie_hub.run import keeping
+from magpie_hub.run.begin import check
+from magpie_hub.run.building import BUILT, versions
+from magpie_hub.shards.files import known_sha256
+from magpie_hub.shards.folder import RunFolder
+from magpie_hub.spec.model import Spec
+from magpie_hub.spec.snapshot import public, snapshot
+from magpie_hub.tag import own_columns
+
+if TYPE_CHECKING:
+    from magpie_hub.publish.folder import Folder
+    from magpie_hub.publish.plan import Plan
+    from magpie_hub.publish.release import Published, Release
+
+HUB = "hub"
+"""The target that is no folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How a release is to be published.
+
+    target: `hub`, or the folder under which owner/name is put. delete: configs whose loss is agreed
+    to. create, private: whether a repository is to be made, and how. pull_request: to propose
+    instead of to publish. as_of: a version whose files are published again.
+    """
+
+    target: str
+    delete: Sequence[str] = ()
+    create: bool = False
+    private: bool = False
+    pull_request: bool = False
+    as_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """What was done: the plan, and where the release is: a folder, or a commit on the Hub."""
+
+    plan: "Plan"
+    place: Path | None = None
+    commit: str | None = None
+    pull_request: str | None = None
+
+
+def check_target(spec: Spec, wanted: Wanted) -> None:
+    """Raise the error that the target would raise in the end, before the hours of work."""
+    if wanted.target != HUB:
+        folder_of(spec, wanted).check()
+        return
+    from magpie_hub.publish.repository import Repository
+
+    Repository(spec.repo).check(create=wanted.create)
+
+
+def plan(spec: Spec, folder: RunFolder, wanted: Wanted, against: str | None) -> "Plan":
+    """Return what publishing would change, in the target or in what `against` names.
+
+    against: a version of the target, or a folder.
+    """
+    from magpie_hub.publish.plan import plan as compare
+
+    check(spec)
+    return compare(built(spec, folder), _held(spec, wanted, against), delete=wanted.delete)
+
+
+def publish(spec: Spec, folder: RunFolder, wanted: Wanted, say: Callable[[str], None]) -> Put:
+    """Bring what was built, or an old version, into the target."""
+    check(spec)
+    if wanted.target == HUB:
+        return _to_hub(spec, folder, wanted, say)
+    if wanted.as_of or wanted.pull_request:
+        raise TargetError(
+            "a folder holds one version: there is none to go back to, and nothing to propose",
+            hint="add `--to hub`",
+        )
+    from magpie_hub.publish.plan import plan as compare
+
+    place = folder_of(spec, wanted)
+    with place.owned():
+        planned = compare(built(spec, folder), place.read(), delete=wanted.delete)
+        if planned.changes:
+            place.put(planned)
+    return Put(planned, Path(wanted.target) / spec.repo)
+
+
+def folder_of(spec: Spec, wanted: Wanted) -> "Folder":
+    """Return the folder where a release goes."""
+    from magpie_hub.publish.folder import Folder
+
+    return Folder(spec.repo, Path(wanted.target) / spec.repo)
+
+
+def built(spec: Spec, folder: RunFolder) -> "Release":
+    """Return the release that was built of a run.
+
+    Raises RunError where there is no run, BuildError where it is unfinished, or was not built, or
+    is not what the spec says now.
+    """
+    from magpie_hub.publish import index
+    from magpie_hub.publish.release import Release
+
+    state, records = folder.state(), keeping.read(folder.path / BUILT)
+    _check_built(spec, folder, state, records)
+    place = folder.path / "build"
+    rows = index.read(place / "index.parquet")
+    facts = json.loads((folder.path / "card" / "facts.json").read_bytes())["configs"]
+    features = {
+        field.name: field.type for field in columns.fields(spec.kind, own_columns(spec.tags))
+    }
+    configs = {
+        name: {
+            "kind": spec.kind,
+            "rows": rows[name].num_rows,
+            "digest": index.digest(rows[name]["content_hash"]),
+            "alias": config.alias,
+            "frozen": config.freeze,
+            "features": features,
+            "funnel": records[name]["funnel"],
+            "facts": {key: facts[name][key] for key in ("counts", "numbers")},
+        }
+        for name, config in spec.active_configs.items()
+    }
+    sources = {
+        str(path.relative_to(place)): path
+        for path in sorted(place.rglob("*"))
+        if path.is_file() and path.parent != place
+    }
+    return Release(
+        name=spec.name,
+        repo=spec.repo,
+        version=spec.version,
+        card=(place / "README.md").read_text("utf-8"),
+        made={
+            "spec": public(state["spec"]),
+            "fingerprint": state["fingerprint"],
+            "versions": versions(),
+        },
+        configs=configs,
+        files={
+            name: {"sha256": known_sha256(path), "bytes": path.stat().st_size}
+            for name, path in sources.items()
+        },
+        sources=dict(sources),
+        index=lambda: rows,
+    )
+
+
+def _check_built(
+    spec: Spec, folder: RunFolder, state: dict[str, Any], records: keeping.Record
+) -> None:
+    """Raise BuildError unless what was built is all of what spec and shards say now."""
+    magpie = bundled.builder_module().Magpie
+    again = "make it with `magpie-hub build SPEC`: it opens no engine"
+    if state["spec"] != snapshot(spec):
+        changed = [key for key, value in snapshot(spec).items() if state["spec"].get(key) != value]
+        raise BuildError(
+            f"`{folder.path}` was made from another state of the spec: `{'`, `'.join(changed)}`"
+            " differ",
+            hint="bring the run up to it with `magpie-hub release SPEC`, or, where only configs"
+            " and texts changed, `magpie-hub build SPEC`",
+        )
+    for name in spec.active_configs:
+        # To open one says what is missing, and which command makes it.
+        builder = magpie(config_name=name, data_dir=folder.path)
+        if name not in records:
+            raise BuildError(f"config `{name}` of `{folder.path}` is not built", hint=again)
+        files = keeping.files_of(folder.path / "build" / name)
+        if (records[name]["hash"], records[name]["files"]) != (builder.hash, files):
+            raise BuildError(
+                f"config `{name}` of `{folder.path}` was built from other shards, by other code,"
+                " or was changed since",
+                hint=again,
+            )
+    if not all((folder.path / "build" / name).exists() for name in ("README.md", "index.parquet")):
+        raise BuildError(f"`{folder.path / 'build'}` has no card or no index", hint=again)
+
+
+def _held(spec: Spec, wanted: Wanted, against: str | None) -> "Published":
+    """Return what a release is compared with."""
+    from magpie_hub.publish.folder import Folder
+    from magpie_hub.publish.manifest import Manifest
+    from magpie_hub.publish.release import Published
+    from magpie_hub.publish.repository import MAIN, Repository
+
+    if against is not None and Path(against).is_dir():
+        return Folder(spec.repo, Path(against)).read()
+    if wanted.target != HUB:
+        if against is not None:
+            raise TargetError(
+                f"`--against {against}` is no folder, and a folder holds one version",
+                hint="name a folder that holds a release, or add `--to hub` for a version",
+            )
+        place = folder_of(spec, wanted)
+        place.check()
+        return place.read()
+    repository = Repository(spec.repo)
+    if not repository.check(create=wanted.create):
+        return Published(Manifest(spec.repo))
+    if against is None:
+        return repository.read(MAIN)
+    return repository.read(f"v{against.removeprefix('v')}")
+
+
+def _to_hub(spec: Spec, folder: RunFolder, wanted: Wanted, say: Callable[[str], None]) -> Put:
+    from magpie_hub.publish.commit import as_of
+    from magpie_hub.publish.commit import publish as carry_out
+    from magpie_hub.publish.repository import Repository
+
+    # Before anything is made on the Hub: an unfinished run leaves nothing there.
+    release = built(spec, folder) if wanted.as_of is None else None
+    repository = Repository(spec.repo)
+    if not repository.check(create=wanted.create):
+        repository.create(private=wanted.private)
+    if release is None:
+        release = as_of(repository, spec.name, str(wanted.as_of).removeprefix("v"))
+    done = carry_out(
+        release, repository, say, delete=wanted.delete, pull_request=wanted.pull_request
+    )
+    return Put(done.plan, None, done.commit, done.pull_request)
