@@ -60,6 +60,9 @@ def publish(
             break
         if _named(repository, published, say):
             continue
+        if pull_request and (made := _proposed(repository, planned)):
+            say(f"proposed already: {made.url}")
+            return _finish(repository, planned, made, say)
         try:
             made = _commit(repository, planned, published, pull_request)
         except Moved:
@@ -111,6 +114,15 @@ def _commit(
         parent=str(published.revision),
         pull_request=pull_request,
     )
+
+
+def _proposed(repository: Repository, planned: Plan) -> Commit | None:
+    """Return the open pull request that proposes just this release, if there is one."""
+    for number, url in repository.proposals():
+        proposed = repository.read(f"refs/pr/{number}")
+        if proposed.manifest.text() == planned.manifest.text():
+            return Commit(str(proposed.revision), number, url)
+    return None
 
 
 def _finish(

@@ -164,6 +164,14 @@ class Repository:
             )
         return Commit(made.oid, made.pr_num, made.pr_url or made.commit_url)
 
+    def proposals(self) -> list[tuple[int, str]]:
+        """Return number and address of each open pull request."""
+        with self._spoken():
+            found = self._api.get_repo_discussions(
+                **self._ask, discussion_type="pull_request", discussion_status="open"
+            )
+            return [(each.num, each.url) for each in found]
+
     def history(self, commit: str) -> list[tuple[str, str]]:
         """Return the commits that led to one, itself first, each with its title."""
         with self._spoken(commit):

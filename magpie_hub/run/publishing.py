@@ -7,7 +7,7 @@ What is not finished is not finished here either: the error names the command th
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +76,14 @@ def plan(spec: Spec, folder: RunFolder, wanted: Wanted, against: str | None) -> 
     from magpie_hub.publish.plan import plan as compare
 
     check(spec)
-    return compare(built(spec, folder), _held(spec, wanted, against), delete=wanted.delete)
+    release, held = built(spec, folder), _held(spec, wanted, against)
+    planned = compare(release, held, delete=wanted.delete)
+    pending = held.manifest.version
+    if planned.changes and pending is not None and pending not in held.tags:
+        # What a stopped publish left is given its version first.
+        tags = {**held.tags, pending: str(held.revision)}
+        planned = compare(release, replace(held, tags=tags), delete=wanted.delete)
+    return planned
 
 
 def publish(spec: Spec, folder: RunFolder, wanted: Wanted, say: Callable[[str], None]) -> Put:

@@ -85,6 +85,21 @@ def test_a_plan_says_what_a_publish_then_does(hub: Hub) -> None:
     ]
 
 
+def test_a_plan_counts_on_the_version_of_a_publish_that_was_stopped(hub: Hub) -> None:
+    """What is in place without its version gets that first; the plan is for what comes behind."""
+    magpie_hub("release", "tiny.yaml", "--to", "hub", "--create")
+    with repo(hub).changing() as state:
+        del state["refs"]["refs/tags/v1.0.0"]
+    shown = magpie_hub("plan", "tiny.yaml", code=3).stdout
+    assert shown.startswith("org/tiny: v1.0.0 is in place; to be verified and given its version\n")
+    spec_file(Path(), 60, configs=CONFIGS)
+    made("generate", "tag", "build")
+    shown = magpie_hub("plan", "tiny.yaml", code=3).stdout
+    assert shown.startswith("org/tiny: v1.0.0 -> v1.1.0 (minor)\n")
+    magpie_hub("publish", "tiny.yaml")
+    assert sorted(tags(hub)) == ["v1.0.0", "v1.1.0"]
+
+
 def test_a_plan_against_a_folder() -> None:
     """A release in a folder can be what another is compared with; that needs no hub."""
     made("release")
