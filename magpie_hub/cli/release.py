@@ -70,6 +70,7 @@ def release(spec: str, run_dir: Path | None, target: str, **wanted: Any) -> None
     from magpie_hub.shards.progress import progress, rate, tags
     from magpie_hub.spec.load import load
 
+    _check_options(target, **wanted)
     loaded = load(spec)
     folder = RunFolder(run_folder(loaded.name, run_dir))
     with interruptible(), Progress() as shown:
@@ -112,14 +113,16 @@ def plan(
     folder = RunFolder(run_folder(loaded.name, run_dir))
     # A repository that is still to be made is as good as an empty one.
     how = publishing.Wanted(target, create=True, **wanted)
-    planned = publishing.plan(loaded, folder, how, against)
+    with interruptible():
+        planned = publishing.plan(loaded, folder, how, against)
     if form == "json":
-        click.echo(json.dumps(show.as_json(planned), ensure_ascii=False, indent=2))
+        told = {"against": against, **show.as_json(planned)}
+        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
     elif form == "markdown":
-        click.echo(show.markdown(planned), nl=False)
+        click.echo(show.markdown(planned, against), nl=False)
     else:
-        click.echo("\n".join(show.table(planned)))
-    if planned.to_do:
+        click.echo("\n".join(show.table(planned, against)))
+    if planned.changes or (planned.to_do and against is None):
         raise SystemExit(THERE_IS_SOMETHING_TO_DO)
 
 
@@ -137,6 +140,7 @@ def publish(spec: str, run_dir: Path | None, target: str, **wanted: Any) -> None
     from magpie_hub.shards.folder import RunFolder
     from magpie_hub.spec.load import load
 
+    _check_options(target, **wanted)
     loaded = load(spec)
     folder = RunFolder(run_folder(loaded.name, run_dir))
     # What is published must not be built anew meanwhile; to go back to a version takes no run.
@@ -146,20 +150,33 @@ def publish(spec: str, run_dir: Path | None, target: str, **wanted: Any) -> None
 
 
 @click.command()
-@click.argument("release", metavar="REPO_OR_FOLDER[@VERSION]")
+@click.argument("release", metavar="REPO[@VERSION]|FOLDER")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def verify(release: str, as_json: bool) -> None:
     """Check a published release from outside: checksums, card, and every row as readers get it."""
     from magpie_hub.publish.check import check
 
-    found = check(release)
+    with interruptible():
+        found = check(release)
     if as_json:
         click.echo(json.dumps(asdict(found), indent=2))
         return
     for name, rows in found.configs.items():
         click.echo(f"{name}: {rows:,} rows, as built")
-    at = f" at {found.commit}" if found.commit else ""
-    click.echo(f"{found.repo} v{found.version}{at}: {found.files} files are as released")
+    at, kind = (f" at {found.commit}", "") if found.commit else ("", "folder ")
+    click.echo(f"{kind}{found.repo} v{found.version}{at}: {found.files} files are as released")
+
+
+def _check_options(
+    target: str, *, create: bool, private: bool, as_of: str | None = None, **_: object
+) -> None:
+    """Raise a usage error where an option would be passed over in silence."""
+    if private and not create:
+        raise click.UsageError("--private says how a repository is made: it needs --create")
+    if create and target != "hub":
+        raise click.UsageError("--create makes a repository: it needs `--to hub`")
+    if create and as_of:
+        raise click.UsageError("--as-of needs a repository that holds the version, not --create")
 
 
 def _show_put(put: "Put", default: str) -> None:

@@ -1,1 +1,1 @@
-"""Where a release goes: for now a folder, laid out exactly as the Hub repository will be."""
+"""Where a release goes: the plan, the folder and the Hub as targets, and the check of both."""

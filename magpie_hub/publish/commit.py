@@ -8,21 +8,23 @@ Every state between is one that readers can live with, and the same call goes on
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from magpie_hub.errors import HubError, TargetError, VerifyError
 from magpie_hub.publish import readme
+from magpie_hub.publish.client import Moved
 from magpie_hub.publish.manifest import CARD, INDEX
 from magpie_hub.publish.plan import Plan, plan
 from magpie_hub.publish.release import Copied, Published, Release, Source
-from magpie_hub.publish.repository import Commit, Moved, Repository
+from magpie_hub.publish.repository import Commit, Repository
 from magpie_hub.publish.show import markdown
 from magpie_hub.publish.verify import PATIENCE, verify
 
 ATTEMPTS = 5
 """How often a plan is made anew because somebody else was faster."""
-_TITLE = "Release v"
+_TITLES = ("Release v", "Put right v")
+"""How our commits are called: a new release, and one that somebody had damaged on `main`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ def _commit(
     repository: Repository, planned: Plan, published: Published, pull_request: bool
 ) -> Commit:
     return repository.commit(
-        f"{_TITLE}{planned.version}",
+        f"{_TITLES[planned.tagged]}{planned.version}",
         markdown(planned),
         planned.add,
         planned.delete,
@@ -141,7 +143,7 @@ def _finish(
     if made.pull_request is not None:
         return Outcome(planned, made.oid, made.url)
     if planned.tagged:
-        say(f"verified: v{planned.version} is whole again")
+        say(f"verified: `main` holds v{planned.version} again")
     else:
         repository.tag(planned.version, made.oid)
         say(f"verified, and named v{planned.version}")
@@ -152,18 +154,16 @@ def _restored(repository: Repository, made: Commit, error: VerifyError) -> Verif
     """Bring back what was there before a commit, by another one, and return what to say of it."""
     history = repository.history(made.oid)
     parent = history[1][0] if len(history) > 1 else None
-    if parent is None or not history[0][1].startswith(_TITLE):
+    if parent is None or not history[0][1].startswith(_TITLES):
         return VerifyError(
             f"{error.message}; nothing was restored: `{made.oid}` is no commit of ours",
             hint="look at the history of the repository, and publish again",
         )
-    before, wrong = repository.read(parent), repository.read(made.oid)
+    before, wrong = repository.files(parent)[1], repository.files(made.oid)[1]
     back: dict[str, Source] = {
-        path: Copied(parent, path)
-        for path, stored in before.files.items()
-        if wrong.files.get(path) != stored
+        path: Copied(parent, path) for path, stored in before.items() if wrong.get(path) != stored
     }
-    gone = tuple(path for path in wrong.files if path not in before.files)
+    gone = tuple(path for path in wrong if path not in before)
     try:
         restored = repository.commit(
             f"Restore what was there before {made.oid[:12]}",
@@ -185,10 +185,11 @@ def _restored(repository: Repository, made: Commit, error: VerifyError) -> Verif
     )
 
 
-def as_of(repository: Repository, name: str, version: str) -> Release:
+def as_of(repository: Repository, name: str, version: str, frozen: Collection[str] = ()) -> Release:
     """Return what a spec had published in an earlier version, to be published again.
 
-    Its files are copied where they lie; nothing is uploaded. Raises TargetError where there is no
+    Its files are copied where they lie; nothing is uploaded. frozen: configs that must not change
+    by it. Raises TargetError where there is no
     such version, or nothing of that spec in it.
     """
     tags = repository.tags()
@@ -202,6 +203,7 @@ def as_of(repository: Repository, name: str, version: str) -> Release:
     manifest = published.manifest
     configs = {
         config: {key: value for key, value in entry.items() if key not in ("spec", "version")}
+        | {"frozen": config in frozen}
         for config, entry in manifest.configs.items()
         if entry["spec"] == name
     }
@@ -211,6 +213,8 @@ def as_of(repository: Repository, name: str, version: str) -> Release:
             f" `{'`, `'.join(manifest.specs)}`",
             hint="name the spec that published it",
         )
+    now = repository.read().manifest.configs
+    newer = [f"`{key}`" for key, e in now.items() if e["spec"] == name and key not in configs]
     front, body = readme.split(published.card or "")
     names = {*configs, *(entry["alias"] for entry in configs.values() if entry["alias"])}
     made = dict(manifest.specs[name])
@@ -236,5 +240,5 @@ def as_of(repository: Repository, name: str, version: str) -> Release:
         index=lambda: {
             config: rows for config, rows in published.index().items() if config in configs
         },
-        remarks=(f"as in {version} again",),
+        remarks=(f"as in {version} again" + (f", but for {', '.join(newer)}" if newer else ""),),
     )

@@ -32,7 +32,8 @@ class Loaded:
     """What loading a config gave.
 
     rows: the Parquet file with `uuid` and `content_hash` of each row, in order. problem: why there
-    are none, or what is wrong with the columns. unreachable: whether the connection is to blame.
+    are none, or what is wrong with the columns. unreachable: whether the data is not to blame, but,
+    for instance, the connection.
     """
 
     config: str
@@ -102,7 +103,7 @@ def _answer(request: Mapping[str, Any]) -> None:
         # Whatever a reader of the dataset would be stopped by is the result.
         except Exception as error:  # noqa: BLE001
             problem = f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
-            unreachable = _is_of_the_connection(error)
+            unreachable = not _is_of_the_data(error)
         result = {"config": config, "rows": str(rows), "problem": problem}
         sys.stdout.write(json.dumps({**result, "unreachable": unreachable}) + "\n")
         sys.stdout.flush()
@@ -130,21 +131,25 @@ def _load(
     return differing(expected, found)
 
 
-def _is_of_the_connection(error: BaseException) -> bool:
-    """Return whether an error, or what led to it, came from the network and not from the data."""
+def _is_of_the_data(error: BaseException) -> bool:
+    """Return whether an error is of what was read, and nothing that led to it of anything else.
+
+    Much follows from wrong data; a full disk and a lost connection are no reason for that, nor is
+    what nobody has thought of.
+    """
+    import pyarrow as pa
+    from datasets.exceptions import DatasetsError
     from httpx2 import HTTPError
 
     chain: list[BaseException] = []
-    while error is not None and error not in chain:
-        chain.append(error)
-        following = error.__cause__ or error.__context__
-        if following is None:
-            break
-        error = following
-    # datasets says so of a repository that cannot be asked for, or whose listing lags behind, and
-    # httpx of all below HTTP.
-    network = ConnectionError | TimeoutError | HTTPError | FileNotFoundError
-    return any(isinstance(each, network) for each in chain)
+    following: BaseException | None = error
+    while following is not None and following not in chain:
+        chain.append(following)
+        following = following.__cause__ or following.__context__
+    # A listing that lags behind is an OSError, too.
+    elsewhere = (OSError, HTTPError, MemoryError, ImportError)
+    of_data = (ValueError, LookupError, TypeError, DatasetsError, pa.ArrowException)
+    return isinstance(error, of_data) and not any(isinstance(each, elsewhere) for each in chain)
 
 
 if __name__ == "__main__":

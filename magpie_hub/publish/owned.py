@@ -116,7 +116,7 @@ def _check_name(release: Release, name: str, holder: str, owner: str, mine: str)
         f"`{release.repo}` has a config `{name}` already{also}, made by {owner}; expected none, or"
         f" one that {mine} still names",
         hint=f"give yours another name in `configs:`{_without_raw(name)}, or agree to the loss of"
-        f" what is there with --delete {holder}",
+        f" what is there with --delete {holder} (a spec is known by the name of its file)",
     )
 
 
@@ -207,7 +207,7 @@ def _kept(
         splits = info.get("splits")
         counts = [s.get("num_examples") for s in splits or () if isinstance(s, dict)]
         rows = sum(count for count in counts if isinstance(count, int)) if counts else None
-    who = "this spec, which names it no longer" if owner == mine else owner
+    who = "this spec, and not in this release" if owner == mine else owner
     alias = entry["alias"] if entry is not None else None
     return ConfigChange(name, "kept", "none", rows, rows, version, version, alias=alias, owner=who)
 

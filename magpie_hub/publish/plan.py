@@ -1,6 +1,6 @@
 """What a publish would change: a built release compared with what a target holds.
 
-Pure: it opens no engine, writes nothing, and reads no data, only the two indexes of rows, and
+Pure: it opens no engine, changes nothing, and reads no data, only the two indexes of rows, and
 those only where a config's rows are not the same. Knows no kind of target.
 """
 
@@ -29,7 +29,7 @@ class Plan:
 
     version: what the release is called; tagged: whether that exists, so that what is done only puts
     right what somebody has damaged. before: the version that it follows, None for the first. add:
-    files with their sources. keep: files that are of no config and stay. upload_bytes: the size of
+    files with their sources. keep: files of others that stay. upload_bytes: the size of
     what is added, at the most: what a target has already need not travel.
     """
 
@@ -109,7 +109,7 @@ def plan(release: Release, published: Published, *, delete: Sequence[str] = ()) 
         manifest=draft,
         upload_bytes=sum(map(_size, files.values())),
         card_diff=_diff(published.card or "", card.decode()) if isinstance(card, bytes) else "",
-        notes=ground.notes,
+        notes=(*renamed["major"], *renamed["minor"], *ground.notes),
     )
 
 

@@ -13,35 +13,40 @@ from magpie_hub.publish.plan import Plan
 
 CONFIGS = 12
 """The most configs that Markdown lists."""
-NOTES = 4
+LINES = 14
+"""The most lines below the table in Markdown."""
+PATHS = 4
 WIDTH = 300
 """The most characters of a line below the table in Markdown."""
 DRIFTS = 3
 """The most labels of a config whose drift is shown."""
 
 
-def headline(plan: Plan) -> str:
-    """Return the plan in one line."""
+def headline(plan: Plan, against: str | None = None) -> str:
+    """Return the plan in one line; against: what it was made for, where that is not the target."""
+    if against is not None:
+        level = f"{plan.level} changes" if plan.changes else "no difference"
+        return f"{plan.repo}, compared with {against}: {level}"
     if not plan.to_do:
         return f"{plan.repo}: nothing to do, v{plan.version} is published as it is built"
     if not plan.changes:
         return f"{plan.repo}: v{plan.version} is in place; to be verified and given its version"
     if plan.level == "none":
-        return f"{plan.repo}: v{plan.version}, to be put right"
+        return f"{plan.repo}: `main` is no longer v{plan.version}, to be put right"
     since = (
         f"v{plan.before} -> v{plan.version} ({plan.level})" if plan.before else f"v{plan.version}"
     )
     return f"{plan.repo}: {since}"
 
 
-def table(plan: Plan) -> list[str]:
+def table(plan: Plan, against: str | None = None) -> list[str]:
     """Return the plan as lines for a terminal."""
     rows = [
         ("config", "version", "rows", "added", "removed", "changed", ""),
         *map(_row, plan.configs),
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [headline(plan), ""]
+    lines = [headline(plan, against), ""]
     for row in rows:
         name, *cells, remark = row
         aligned = [cell.rjust(width) for cell, width in zip(cells, widths[1:-1], strict=True)]
@@ -50,11 +55,11 @@ def table(plan: Plan) -> list[str]:
     return lines
 
 
-def markdown(plan: Plan) -> str:
+def markdown(plan: Plan, against: str | None = None) -> str:
     """Return the plan as Markdown for a pull request."""
     # What stays as it is can be left out, what is lost cannot.
     shown = sorted(plan.configs, key=lambda change: change.state in ("same", "kept"))[:CONFIGS]
-    lines = [f"**{headline(plan)}**", ""]
+    lines = [f"**{headline(plan, against)}**", ""]
     lines += ["| config | version | rows | added | removed | changed | |"]
     lines += ["| --- | --- | ---: | ---: | ---: | ---: | --- |"]
     for change in shown:
@@ -62,7 +67,7 @@ def markdown(plan: Plan) -> str:
         lines.append(f"| `{name}` | {' | '.join(cells)} |")
     if left := len(plan.configs) - len(shown):
         lines.append(f"| and {left} more | | | | | | |")
-    details = [f"- {textwrap.shorten(line, WIDTH)}" for line in _details(plan)]
+    details = [f"- {textwrap.shorten(line, WIDTH)}" for line in _few(_details(plan))]
     return "\n".join([*lines, "", *details, ""])
 
 
@@ -108,7 +113,6 @@ def _details(plan: Plan) -> list[str]:
             lines.append(f"drift of labels in `{plain(change.name)}`: {', '.join(drifts)}")
         if means := [f"{name} {a:,} -> {b:,}" for name, (a, b) in change.means.items()][:DRIFTS]:
             lines.append(f"means in `{plain(change.name)}`: {', '.join(means)}")
-    lines = lines[: 2 * NOTES]
     if plan.changes:
         lines.append(
             f"{len(plan.add)} files to upload, {size(plan.upload_bytes)} at most;"
@@ -118,9 +122,17 @@ def _details(plan: Plan) -> list[str]:
         added, removed = _counted(plan.card_diff.splitlines()[2:])
         lines.append(f"card: {added} lines added, {removed} removed")
     if plan.keep:
-        more = f" and {len(plan.keep) - NOTES} more" if len(plan.keep) > NOTES else ""
-        lines.append(f"files of others, kept: `{'`, `'.join(map(plain, plan.keep[:NOTES]))}`{more}")
-    return [*lines, *plan.notes[:NOTES]]
+        more = f" and {len(plan.keep) - PATHS} more" if len(plan.keep) > PATHS else ""
+        lines.append(f"files of others, kept: `{'`, `'.join(map(plain, plan.keep[:PATHS]))}`{more}")
+    return [*lines, *plan.notes]
+
+
+def _few(lines: list[str]) -> list[str]:
+    """Return as many lines as a screen holds, the last ones always: files, card and notes."""
+    if len(lines) <= LINES:
+        return lines
+    half = LINES // 2
+    return [*lines[:half], f"and {len(lines) - 2 * half} lines more", *lines[-half:]]
 
 
 def size(bytes_: int) -> str:

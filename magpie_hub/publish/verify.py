@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from magpie_hub.errors import HubError, TargetError, VerifyError
+from magpie_hub.hub import COMMIT
 from magpie_hub.publish import readme
 from magpie_hub.publish.loaded import Loaded, differing, load
 from magpie_hub.publish.manifest import CARD, INDEX, MANIFEST, Entry, Manifest
@@ -75,7 +76,10 @@ def verify(
     cannot be had.
     """
     waiting, at = _Waiting(patience), f" at `{revision}`" if revision else ""
-    published = waiting.for_(lambda: place.read(revision))
+    try:
+        published = waiting.for_(lambda: place.read(revision))
+    except TargetError as error:
+        raise VerifyError(f"`{place.repo}`{at}: {error.message}", hint=error.hint) from error
     manifest = published.manifest
     if manifest.version is None:
         raise VerifyError(
@@ -84,7 +88,9 @@ def verify(
         )
     faults = list(_of_version(published, version))
     faults += _of_listing(published)
-    faults += _of_card(published)
+    # A branch, unlike a version or a commit, is where people edit the card.
+    branch = revision and version is None and not COMMIT.fullmatch(revision)
+    faults += _of_card(published, edited=bool(branch))
     if not faults:
         commit = published.revision or ""
         index = _index(published, faults, waiting)
@@ -111,18 +117,18 @@ def verify(
 
 
 class _Waiting:
-    """Tries again what the Hub does not show yet, within one bound for all of it."""
+    """Tries again what the Hub does not show yet, for so many seconds each time."""
 
     def __init__(self, patience: float) -> None:
-        self._until = time.monotonic() + patience
+        self._patience = patience
 
     def for_(self, ask: Callable[[], T]) -> T:
-        pause = 1.0
+        pause, until = 1.0, time.monotonic() + self._patience
         while True:
             try:
                 return ask()
             except HubError:
-                if time.monotonic() + pause > self._until:
+                if time.monotonic() + pause > until:
                     raise
             time.sleep(pause)
             pause = min(2 * pause, 10.0)
@@ -155,22 +161,22 @@ def _of_listing(published: Published) -> Iterator[str]:
             yield f"`{path}` is read with its config and is no part of the release"
 
 
-def _of_card(published: Published) -> Iterator[str]:
+def _of_card(published: Published, *, edited: bool) -> Iterator[str]:
     """Yield what is wrong with the card, first of all with what readers go by."""
     import hashlib
 
     manifest, card = published.manifest, published.card or ""
     try:
         front, _ = readme.split(card)
+        listed, described = readme.configs(front), readme.infos(front)
     except TargetError as error:
         yield error.message
         return
-    listed, described = readme.configs(front), readme.infos(front)
     for name, entry in manifest.configs.items():
         for called in filter(None, (name, entry["alias"])):
             yield from _of_entry(called, name, entry, listed.get(called), described.get(called))
     found = hashlib.sha256(card.encode()).hexdigest()
-    if CARD in manifest.files and found != manifest.files[CARD]["sha256"]:
+    if not edited and CARD in manifest.files and found != manifest.files[CARD]["sha256"]:
         yield f"`{CARD}` has the SHA-256 `{found}`, expected `{manifest.files[CARD]['sha256']}`"
 
 
@@ -225,6 +231,8 @@ def _of_files(
             try:
                 footer = pq.read_metadata(file)
             except (pa.ArrowException, OSError) as error:
+                if isinstance(error, OSError) and error.errno:
+                    raise
                 yield f"`{path}` is no whole Parquet file: {str(error).splitlines()[0]}"
                 continue
             rows += footer.num_rows
@@ -299,18 +307,13 @@ def _apart(expected: "pa.Table", found: "pa.Table") -> str:
 def _reached(
     place: Place, commit: str | None, columns: dict[str, Entry], folder: Path
 ) -> list[Loaded]:
-    """Load all configs; HubError where the connection is to blame, so that it is tried again."""
-    with tempfile.TemporaryDirectory(dir=folder) as caches:
-        results = load(place.address, commit, columns, Path(caches))
-        for result in results:
-            if result.unreachable:
-                raise HubError(
-                    f"`{place.repo}` cannot be loaded: {result.problem}",
-                    hint="check the connection, then run the same command: it goes on where it"
-                    " stopped",
-                )
-            result.rows.rename(folder / result.rows.name) if result.rows.exists() else None
-    return [
-        Loaded(each.config, folder / each.rows.name, each.problem, each.unreachable)
-        for each in results
-    ]
+    """Load all configs; HubError where the data is not to blame, so that it is tried again."""
+    results = load(place.address, commit, columns, Path(tempfile.mkdtemp(dir=folder)))
+    for result in results:
+        if result.unreachable:
+            raise HubError(
+                f"`{place.repo}` cannot be loaded: {result.problem}",
+                hint="check what it names and the connection, then run the same command: it goes on"
+                " where it stopped",
+            )
+    return results

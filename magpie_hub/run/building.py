@@ -36,7 +36,7 @@ from magpie_hub.tag import own_columns
 if TYPE_CHECKING:
     from magpie_hub.card.render import ConfigCard
 
-LIBRARIES = ("magpie-hub", "datasets", "pyarrow", "numpy", "jinja2")
+LIBRARIES = ("magpie-hub", "datasets", "pyarrow", "numpy", "jinja2", "xxhash")
 """What the bytes of a release depend on besides the spec and the shards."""
 
 
@@ -91,10 +91,11 @@ def build(
     write_text(new / "README.md", page)
     index.write(new / "index.parquet", dict(sorted(rows.items())))
     swap(place)
-    keeping.write(folder.path / BUILT, records)
     measured = facts.as_json({card.name: card.facts for card in cards}, models, curation)
     shown = json.dumps(measured, ensure_ascii=False, indent=2) + "\n"
     write_text(folder.path / "card" / "facts.json", shown)
+    # Last: what it lists is what the files above were made from.
+    keeping.write(folder.path / BUILT, records)
     return Built(place, {card.name: card.funnel for card in cards})
 
 

@@ -15,7 +15,7 @@ from magpie_hub import bundled, columns
 from magpie_hub.errors import BuildError, TargetError
 from magpie_hub.run import keeping
 from magpie_hub.run.begin import check
-from magpie_hub.run.building import BUILT, versions
+from magpie_hub.run.building import BUILT
 from magpie_hub.shards.files import known_sha256
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.spec.model import Spec
@@ -65,7 +65,9 @@ def check_target(spec: Spec, wanted: Wanted) -> None:
         return
     from magpie_hub.publish.repository import Repository
 
-    Repository(spec.repo).check(create=wanted.create)
+    repository = Repository(spec.repo)
+    repository.check_token()
+    repository.check(create=wanted.create, private=wanted.private)
 
 
 def plan(spec: Spec, folder: RunFolder, wanted: Wanted, against: str | None) -> "Plan":
@@ -83,6 +85,9 @@ def plan(spec: Spec, folder: RunFolder, wanted: Wanted, against: str | None) -> 
         # What a stopped publish left is given its version first.
         tags = {**held.tags, pending: str(held.revision)}
         planned = compare(release, replace(held, tags=tags), delete=wanted.delete)
+    if wanted.target == HUB and against is None and held.revision is None:
+        note = f"`{spec.repo}` does not exist, or is private: to publish takes --create"
+        planned = replace(planned, notes=(*planned.notes, note))
     return planned
 
 
@@ -126,7 +131,7 @@ def built(spec: Spec, folder: RunFolder) -> "Release":
     _check_built(spec, folder, state, records)
     place = folder.path / "build"
     rows = index.read(place / "index.parquet")
-    facts = json.loads((folder.path / "card" / "facts.json").read_bytes())["configs"]
+    facts = _facts(folder)
     features = {
         field.name: field.type for field in columns.fields(spec.kind, own_columns(spec.tags))
     }
@@ -144,9 +149,9 @@ def built(spec: Spec, folder: RunFolder) -> "Release":
         for name, config in spec.active_configs.items()
     }
     sources = {
-        str(path.relative_to(place)): path
-        for path in sorted(place.rglob("*"))
-        if path.is_file() and path.parent != place
+        f"{name}/{file}": place / name / file
+        for name in spec.active_configs
+        for file in records[name]["files"]
     }
     return Release(
         name=spec.name,
@@ -156,14 +161,14 @@ def built(spec: Spec, folder: RunFolder) -> "Release":
         made={
             "spec": public(state["spec"]),
             "fingerprint": state["fingerprint"],
-            "versions": versions(),
+            "versions": records[spec.default_config]["versions"],
         },
         configs=configs,
         files={
             name: {"sha256": known_sha256(path), "bytes": path.stat().st_size}
             for name, path in sources.items()
         },
-        sources=dict(sources),
+        sources=sources,
         index=lambda: rows,
     )
 
@@ -175,12 +180,13 @@ def _check_built(
     magpie = bundled.builder_module().Magpie
     again = "make it with `magpie-hub build SPEC`: it opens no engine"
     if state["spec"] != snapshot(spec):
-        changed = [key for key, value in snapshot(spec).items() if state["spec"].get(key) != value]
+        now = snapshot(spec)
+        keys = {**state["spec"], **now}
+        changed = [key for key in keys if state["spec"].get(key) != now.get(key)]
         raise BuildError(
             f"`{folder.path}` was made from another state of the spec: `{'`, `'.join(changed)}`"
             " differ",
-            hint="bring the run up to it with `magpie-hub release SPEC`, or, where only configs"
-            " and texts changed, `magpie-hub build SPEC`",
+            hint="`magpie-hub build SPEC` brings the run up to it, or says which command does",
         )
     for name in spec.active_configs:
         # To open one says what is missing, and which command makes it.
@@ -194,8 +200,20 @@ def _check_built(
                 " or was changed since",
                 hint=again,
             )
-    if not all((folder.path / "build" / name).exists() for name in ("README.md", "index.parquet")):
-        raise BuildError(f"`{folder.path / 'build'}` has no card or no index", hint=again)
+    found = _facts(folder)
+    for name in ("README.md", "index.parquet"):
+        if not (folder.path / "build" / name).exists() or spec.active_configs.keys() - found.keys():
+            raise BuildError(
+                f"what was built in `{folder.path}` has no card, no index or no facts", hint=again
+            )
+
+
+def _facts(folder: RunFolder) -> dict[str, Any]:
+    """Return the facts of each config; none where the file is missing or damaged."""
+    try:
+        return dict(json.loads((folder.path / "card" / "facts.json").read_bytes())["configs"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def _held(spec: Spec, wanted: Wanted, against: str | None) -> "Published":
@@ -206,7 +224,13 @@ def _held(spec: Spec, wanted: Wanted, against: str | None) -> "Published":
     from magpie_hub.publish.repository import MAIN, Repository
 
     if against is not None and Path(against).is_dir():
-        return Folder(spec.repo, Path(against)).read()
+        held = Folder(spec.repo, Path(against)).read()
+        if held.manifest.version is None:
+            raise TargetError(
+                f"`--against {against}` is a folder without a release.json, expected a release",
+                hint="name the folder that holds the README.md and the release.json",
+            )
+        return held
     if wanted.target != HUB:
         if against is not None:
             raise TargetError(
@@ -217,7 +241,7 @@ def _held(spec: Spec, wanted: Wanted, against: str | None) -> "Published":
         place.check()
         return place.read()
     repository = Repository(spec.repo)
-    if not repository.check(create=wanted.create):
+    if not repository.check(create=against is None):
         return Published(Manifest(spec.repo))
     if against is None:
         return repository.read(MAIN)
@@ -232,10 +256,11 @@ def _to_hub(spec: Spec, folder: RunFolder, wanted: Wanted, say: Callable[[str], 
     # Before anything is made on the Hub: an unfinished run leaves nothing there.
     release = built(spec, folder) if wanted.as_of is None else None
     repository = Repository(spec.repo)
-    if not repository.check(create=wanted.create):
+    if not repository.check(create=wanted.create, private=wanted.private):
         repository.create(private=wanted.private)
     if release is None:
-        release = as_of(repository, spec.name, str(wanted.as_of).removeprefix("v"))
+        frozen = [name for name, config in spec.active_configs.items() if config.freeze]
+        release = as_of(repository, spec.name, str(wanted.as_of).removeprefix("v"), frozen)
     done = carry_out(
         release, repository, say, delete=wanted.delete, pull_request=wanted.pull_request
     )

@@ -7,6 +7,7 @@ Does not know where a snapshot is stored, nor what a run does about a change.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,12 @@ _POPULATION = (
     "instructions.max_tokens.",
     "responses.",
 )
-_OF_THIS_MACHINE = ("transcript", "api_key", "_addr", "_address", "_host", "_ip")
+_OF_THIS_MACHINE = (
+    *("transcript", "api_key", "_addr", "_address", "_host", "_ip", "_url", "_uri", "_endpoint"),
+    *("_dir", "_path", "_folder", "chat_template"),
+)
 """How options of engines end that name a file, a machine, or a variable of the environment."""
+_ADDRESS = re.compile(r"[\w.-]+:\d+(/.*)?")
 _PUBLISHED_ONLY = "responses.reasoning"
 """What decides which columns are published, and not how rows are drawn."""
 
@@ -101,7 +106,9 @@ def _public_option(key: str, value: object) -> object:
         return {name: _public_option(name, item) for name, item in value.items()}
     if isinstance(value, list):
         return [_public_option(key, item) for item in value]
-    is_place = isinstance(value, str) and (value.startswith((".", "/", "~")) or "://" in value)
+    is_place = isinstance(value, str) and (
+        value.startswith((".", "/", "~")) or "://" in value or bool(_ADDRESS.fullmatch(value))
+    )
     is_place = is_place or _is_model_path(key, value)
     return PRIVATE if is_place or key.endswith(_OF_THIS_MACHINE) else value
 

@@ -1,6 +1,7 @@
 """`plan`, `publish`, `verify` and `release --to hub`, as they are typed, against a hub."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,7 +105,8 @@ def test_a_plan_against_a_folder() -> None:
     """A release in a folder can be what another is compared with; that needs no hub."""
     made("release")
     shown = magpie_hub("plan", "tiny.yaml", "--against", "dist/org/tiny").stdout
-    assert "nothing to do, v1.0.0" in shown
+    assert shown.startswith("org/tiny, compared with dist/org/tiny: no difference\n")
+    assert "without a release.json" in refused("plan", "tiny.yaml", "--against", "dist")
     spec_file(Path(), 40, configs=CONFIGS, license="mit")
     made("build")
     shown = magpie_hub("plan", "tiny.yaml", "--to", "dist", code=3).stdout
@@ -165,6 +167,66 @@ def test_a_damaged_build_is_not_published(hub: Hub) -> None:
     assert "`filtered`" in told
     assert "magpie-hub build SPEC" in told
     assert hub.requests == []
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("--private", "it needs --create"),
+        ("--create --to dist", "it needs `--to hub`"),
+        ("--create --as-of v1.0.0", "needs a repository that holds the version"),
+    ],
+)
+def test_no_option_is_passed_over_in_silence(hub: Hub, options: str, says: str) -> None:
+    """What cannot be done together is a fault of usage, before anything is read or sent."""
+    assert says in magpie_hub("publish", "tiny.yaml", *options.split(), code=2).stderr
+    assert hub.requests == []
+
+
+def test_a_public_repository_does_not_take_what_should_be_private(hub: Hub) -> None:
+    """`--private` beside a public repository is refused before the hours of work."""
+    magpie_hub("release", "tiny.yaml", "--to", "hub", "--create")
+    commits = repo(hub).at("main").sha
+    shutil.rmtree("runs")
+    told = refused("release", "tiny.yaml", "--to", "hub", "--create", "--private")
+    assert "`org/tiny` exists and is public" in told
+    assert not Path("runs").exists()
+    assert repo(hub).at("main").sha == commits
+
+
+@pytest.mark.usefixtures("hub")
+@pytest.mark.parametrize(("token", "says"), [("hf_read", "may only read"), (None, "no token")])
+def test_a_token_that_cannot_write_is_told_before_the_work(
+    monkeypatch: pytest.MonkeyPatch, token: str | None, says: str
+) -> None:
+    """A release to the Hub that could not be published is not even begun."""
+    monkeypatch.delenv("HF_TOKEN")
+    if token:
+        monkeypatch.setenv("HF_TOKEN", token)
+    assert says in refused("release", "tiny.yaml", "--to", "hub", "--create")
+    assert not Path("runs").exists()
+
+
+def test_only_what_was_built_is_published(hub: Hub) -> None:
+    """A file that somebody, or a system, has put beside the built ones stays here."""
+    made("generate", "tag", "build")
+    Path("runs/tiny/build/filtered/.DS_Store").write_text("mine")
+    magpie_hub("publish", "tiny.yaml", "--create")
+    assert len(repo(hub).at("main").files) == 6
+    for damaged in ("{", '{"configs": {}}'):
+        Path("runs/tiny/card/facts.json").write_text(damaged)
+        assert "magpie-hub build SPEC" in refused("plan", "tiny.yaml")
+
+
+def test_an_old_version_again_names_what_is_newer(hub: Hub) -> None:
+    """Configs that an old version has not got stay, and the list of versions says so."""
+    magpie_hub("release", "tiny.yaml", "--to", "hub", "--create")
+    spec_file(Path(), 40, configs=CONFIGS | {"short": {"where": "response_length < 300"}})
+    made("build", "publish")
+    magpie_hub("publish", "tiny.yaml", "--as-of", "v1.0.0")
+    manifest = json.loads(repo(hub).read("release.json", "v1.1.1"))
+    assert manifest["changelog"][0]["changes"] == ["as in 1.0.0 again, but for `short`"]
+    assert set(manifest["configs"]) == {"raw", "filtered", "short"}
 
 
 CANARY = "canary-of-a-private-place"

@@ -149,3 +149,12 @@ def test_a_reader_that_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     results = load(small.REPO, "v1.0.0", COLUMNS, tmp_path)
     assert [(r.config, r.unreachable) for r in results] == [("raw", True), ("last", True)]
     assert results[0].problem == "the reader ended: SystemExit: out of memory"
+
+
+def test_what_this_machine_refuses_is_no_fault_of_the_data(hub: Hub, tmp_path: Path) -> None:
+    """Where the reader cannot write its results, as on a full disk, the data is not to blame."""
+    place, caches = handed.written(tmp_path / "dist", handed.files_of(hub, "main")), tmp_path / "c"
+    (caches / "0.parquet").mkdir(parents=True)
+    [result] = load(str(place), None, {"raw": small.FEATURES}, caches)
+    assert "0.parquet" in result.problem
+    assert result.unreachable

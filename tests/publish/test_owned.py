@@ -106,7 +106,7 @@ def test_a_config_that_the_spec_no_longer_names():
     ours = release({"raw": TWO})
     planned = target.put(ours)
     assert states(planned) == {"raw": "same", "old": "kept"}
-    assert planned.configs[1].owner == "this spec, which names it no longer"
+    assert planned.configs[1].owner == "this spec, and not in this release"
     assert target.index()["old"].num_rows == 1
     assert [e["config_name"] for e in target.front["configs"]] == ["raw", "old", "older"]
     assert not target.plan(ours).to_do
@@ -149,7 +149,7 @@ def test_names_that_clash(ours, holder, left):
     target.put(release({"raw": TWO}, aliases={"raw": "rough"}))
     with pytest.raises(TargetError, match="already") as caught:
         target.plan(ours)
-    assert caught.value.hint.endswith(f"with --delete {holder}")
+    assert f"with --delete {holder} (a spec is known" in caught.value.hint
     target.put(ours, holder)
     assert sorted(entry["config_name"] for entry in target.front["configs"]) == left.split()
     assert not target.plan(ours).to_do

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from magpie_hub.errors import HubError, MagpieError, VerifyError
-from magpie_hub.publish import commit, repository
+from magpie_hub.publish import client, commit
 from tests.hub import reading
 from tests.publish.released import (
     built_run,
@@ -125,7 +125,7 @@ def test_a_silent_hub(published, new_run, monkeypatch, index):
     """No answer at all ends the wait, also where the client by itself would wait for ever."""
     from huggingface_hub import get_session
 
-    monkeypatch.setattr(repository, "SILENCE", 0.2)
+    monkeypatch.setattr(client, "SILENCE", 0.2)
     get_session().event_hooks = {"request": [], "response": []}
     published.stall = 30
     published.break_at(index, "timeout")

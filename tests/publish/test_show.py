@@ -47,7 +47,10 @@ def many() -> Plan:
             "org/magpie: nothing to do, v1.0.0 is published as it is built",
         ),
         ({"add": {}}, "org/magpie: v1.0.0 is in place; to be verified and given its version"),
-        ({"level": "none", "tagged": True}, "org/magpie: v1.0.0, to be put right"),
+        (
+            {"level": "none", "tagged": True},
+            "org/magpie: `main` is no longer v1.0.0, to be put right",
+        ),
     ],
 )
 def test_the_headline(changes, line):

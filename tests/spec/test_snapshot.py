@@ -43,8 +43,12 @@ def test_every_default_is_written_out() -> None:
         },
         "configs": {
             "raw": {
-                "filter": None, "where": None, "size": None, "default": False,
-                "alias": None, "freeze": False,
+                "filter": None,
+                "where": None,
+                "size": None,
+                "default": False,
+                "alias": None,
+                "freeze": False,
             }
         },
     }
