@@ -82,6 +82,8 @@ def plan(release: Release, published: Published, *, delete: Sequence[str] = ()) 
     if not _alike(old, draft, strictly=bool(files) or pending is not None):
         level = largest(level, "patch")
     version = old.version or FIRST
+    if release.version and parts(release.version) > parts(version):
+        level = largest(level, "patch")
     if level != "none":
         since = between(last, pending) if last and pending else "none"
         version = following(last, largest(level, since), release.version)

@@ -38,9 +38,12 @@ Snapshot = dict[str, Any]
 
 
 def snapshot(spec: Spec) -> Snapshot:
-    """Return the whole spec as JSON data, every default written out."""
-    beside = {"instructions", "responses"} if spec.source is not None else None
-    data = spec.model_dump(mode="json", by_alias=True, exclude=beside)
+    """Return the whole spec as JSON data, every default written out.
+
+    Without `version`, which says what a release is called and not what it is.
+    """
+    beside = {"instructions", "responses"} if spec.source is not None else set()
+    data = spec.model_dump(mode="json", by_alias=True, exclude={"version", *beside})
     # A spec has a generator or a source.
     data = {key: value for key, value in data.items() if value is not None or key == "license"}
     return data | {"configs": {"raw": Config().model_dump()} | data["configs"]}
