@@ -6,17 +6,19 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.shards.journal import read
 from tests.making import spec_file
 from tests.run.releasing import fingerprints, run, start
 
-KILLS = 20
 ROWS = 2200
 SEED = 20261122
 
 
-def test_twenty_kills_leave_the_same_release_and_repeat_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
+def test_kills_leave_the_same_release_and_repeat_nothing(kills: int, tmp_path: Path) -> None:
     """After kill -9 at a random moment the same command gives the bytes of an uninterrupted run."""
     whole = _folder(tmp_path, "whole")
     done = run(whole, "release", "tiny.yaml")
@@ -27,7 +29,7 @@ def test_twenty_kills_leave_the_same_release_and_repeat_nothing(tmp_path: Path) 
 
     moments = random.Random(SEED)
     caught = []
-    for number in range(KILLS):
+    for number in range(kills):
         folder = _folder(tmp_path, f"killed-{number}")
         process = start(folder, "release", "tiny.yaml")
         # Three in four while the model works, the others behind it: tags, build, the swap.
@@ -45,7 +47,7 @@ def test_twenty_kills_leave_the_same_release_and_repeat_nothing(tmp_path: Path) 
         assert not repeated, f"kill {number} at {len(finished)}: asked again for {repeated}"
         caught.append(len(finished))
     # That the moments were spread over the run, and not all before or behind the work.
-    assert len({count for count in caught if 0 < count < everything}) >= KILLS // 2, caught
+    assert len({count for count in caught if 0 < count < everything}) >= kills // 2, caught
 
 
 def _wait_for(folder: Path, requests: int) -> None:
