@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = (
     ("errors",),
     ("records", "hub", "bundled"),
-    ("columns",),
+    ("columns", "marks"),
     ("engines", "templates", "spec"),
     ("shards",),
     ("generate", "tag", "curate"),
@@ -43,6 +43,10 @@ OWNERS = {
     "huggingface_hub": ("hub", "publish"),
     "faiss": ("tag/neighbours",),
     "jinja2": ("templates", "card", "tag"),
+    "markdown_it": ("card",),
+    "matplotlib": ("card",),
+    "nh3": ("card",),
+    "PIL": ("card",),
     "ray": ("scale",),
     "sentence_transformers": ("tag/embedders",),
     "tokenizers": ("engines/tokens", "tag/embedders"),
@@ -53,8 +57,9 @@ OWNERS = {
 }
 
 HEAVY = {
-    *("datasets", "faiss", "huggingface_hub", "jinja2", "matplotlib", "numpy", "pandas", "pyarrow"),
-    *("pydantic", "ray", "rich", "tokenizers", "torch", "transformers", "vllm", "xllamacpp"),
+    *("datasets", "faiss", "huggingface_hub", "jinja2", "markdown_it", "matplotlib", "nh3"),
+    *("numpy", "pandas", "PIL", "pyarrow", "pydantic", "ray", "rich", "tokenizers", "torch"),
+    *("transformers", "vllm", "xllamacpp"),
 }
 
 # Written so that this file does not match itself.

@@ -1,51 +1,100 @@
-"""The numbers that a card may state, measured on a config's final Parquet.
+"""The numbers that a card may state, as data: what they are, and how `facts.json` writes them.
 
-Lengths are in characters or tokens as named; quantiles are exact (`lower` interpolation, so that
-every value is one that a row has). Knows no template and no spec.
+What fills them is `measure` (a config's Parquet), `overlap` (the configs together) and `cost`.
+Knows no file, no template and no spec.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
+from magpie_hub.card.cost import Cost
+from magpie_hub.curate.funnel import Funnel
+
+FORMAT = 1
+"""Of `facts.json`; raised where a key changes its meaning or goes."""
 
 LENGTHS = ("instruction_length", "response_length", "instruction_tokens", "response_tokens")
-NUMBERS = (
-    *LENGTHS,
-    *("instruct_reward", "base_reward", "reward_difference"),
-    *("min_neighbor_distance", "repeat_count"),
-)
-COUNTS = (
-    *("language", "finish_reason", "task_category", "difficulty", "input_quality"),
-    *("response_quality", "safety", "safety_categories", "personal_data"),
-)
-ENGINE = ("engine", "engine_version", "revision")
+SAMPLES = 5
+"""The most rows that a card shows."""
+
+Numbers = dict[str, float]
+"""Of a column: total (of whole numbers only), mean, deviation, min, p25, median, p75, p95, max.
+
+The deviation is the population's. Quantiles are exact, by `lower` interpolation, so that every
+value is one that a row has. Whole numbers have mean and deviation to one digit, others all to four.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How many rows have a value in each bin.
+
+    edges: one more than bins, ascending; a bin holds [edge, next edge), the last one its end too.
+    Of whole numbers they do not depend on the data: 0 to 8 by one, then powers of the root of 2,
+    rounded, from the least value's bin to the greatest's. Others have 30 bins of equal width.
+    """
+
+    edges: tuple[float, ...]
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One place of `messages`: who speaks there, and in how many rows.
+
+    characters: of the turn, as Unicode code points. Where rows differ in who speaks at a place,
+    each speaker there is a turn of its own.
+    """
+
+    role: str
+    rows: int
+    characters: Numbers
+    histogram: Histogram
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """The rows of one setting of the sampler of instructions.
+
+    quality: their mean rank, 1 (very poor) to 5 (excellent). difficulty: 1 (very easy) to 5 (very
+    hard). distance: their mean `min_neighbor_distance`. Each is over the rows that have the tag, to
+    four digits; None where none has.
+    """
+
+    temperature: float
+    top_p: float
+    rows: int
+    quality: float | None
+    difficulty: float | None
+    distance: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigFacts:
     """What was measured of one config.
 
-    files: (name, bytes, rows) in order. bytes_memory: as Arrow holds the rows. numbers: column to
-    mean, deviation, min, p25, median, p75, p95, max. counts: column to value to rows, the most
-    frequent first; of a column of lists, to the rows that have the value. In both, a column
-    without values is left out. engines: the distinct (engine, version, revision) that wrote
-    responses. empty: the columns without values. sample: the first row.
+    files: (name, bytes, rows) in order. bytes_memory: as Arrow holds the rows. turns: in the order
+    of the conversation. numbers, histograms: of each tag that is a number. counts: of each tag that
+    is a label or a list of labels, value to rows, the most frequent first; "none" has the rows
+    without a value, "others" what lies behind the first hundred values. In all three, a column
+    without values is left out. grid: by temperature, then top_p; empty for rows that were not
+    drawn. engines: the distinct (engine, version, revision) that wrote responses. empty: the
+    columns without values. samples: of the rows whose `personal_data` is empty or null and, unless
+    unscreened ones were asked for, whose `safety` is safe, the five with the smallest `uuid`.
     """
 
     rows: int
     files: tuple[tuple[str, int, int], ...]
     bytes_memory: int
-    numbers: dict[str, dict[str, float]]
+    turns: tuple[Turn, ...]
+    numbers: dict[str, Numbers]
     counts: dict[str, dict[str, int]]
+    histograms: dict[str, Histogram]
+    grid: tuple[Cell, ...]
     engines: tuple[tuple[str, ...], ...]
     empty: tuple[str, ...]
-    sample: dict[str, Any]
+    samples: tuple[dict[str, Any], ...]
 
     @property
     def bytes(self) -> int:
@@ -53,106 +102,73 @@ class ConfigFacts:
         return sum(size for _, size, _ in self.files)
 
 
-def measure(folder: Path) -> ConfigFacts:
-    """Return the facts of the config whose Parquet files lie in `folder`."""
-    paths = sorted(folder.glob("*.parquet"))
-    files = [pq.ParquetFile(path) for path in paths]
-    memory = 0
-    columns: dict[str, list[pa.ChunkedArray]] = {name: [] for name in (*NUMBERS, *COUNTS)}
-    engines: set[tuple[str, ...]] = set()
-    empty = set(files[0].schema_arrow.names)
-    for file in files:
-        for group in range(file.num_row_groups):
-            table = file.read_row_group(group)
-            memory += table.nbytes
-            for name, parts in columns.items():
-                parts.append(table[name])
-            empty &= {name for name in empty if table[name].null_count == table.num_rows}
-            engines |= _engines(table["gen_response_configs"])
-    joined = {
-        name: pa.chunked_array([chunk for part in parts for chunk in part.chunks])
-        for name, parts in columns.items()
-    }
-    return ConfigFacts(
-        rows=sum(file.metadata.num_rows for file in files),
-        files=tuple(
-            (path.name, path.stat().st_size, file.metadata.num_rows)
-            for path, file in zip(paths, files, strict=True)
-        ),
-        bytes_memory=memory,
-        numbers={name: _numbers(joined[name]) for name in NUMBERS if name not in empty},
-        counts={name: _counts(joined[name]) for name in COUNTS if name not in empty},
-        engines=tuple(sorted(engines)),
-        empty=tuple(name for name in files[0].schema_arrow.names if name in empty),
-        sample=files[0].read_row_group(0).slice(0, 1).to_pylist()[0],
-    )
+COLUMN_UNITS = {
+    "instruction_length": "characters (Unicode code points)",
+    "response_length": "characters (Unicode code points)",
+    "instruction_tokens": "tokens of the generator",
+    "response_tokens": "tokens of the generator",
+    "language_confidence": "0 to 1",
+    "response_quality": "1 (useless) to 5 (nothing to add)",
+    "instruct_reward": "score of the reward model",
+    "base_reward": "score of the reward model",
+    "reward_difference": "score of the reward model",
+    "min_neighbor_distance": "squared Euclidean distance of unit vectors",
+    "repeat_count": "rows",
+}
+UNITS = {
+    "rows": "rows",
+    "bytes": "bytes of the Parquet files",
+    "bytes_memory": "bytes as Arrow holds the rows",
+    "files": "name, bytes, rows",
+    "turns": "characters (Unicode code points)",
+    "numbers": "of each column as below; total of whole numbers only; population deviation;"
+    " quantiles by lower interpolation",
+    "counts": "rows",
+    "histograms": "rows of each bin [edge, next edge), the last with its end; edges as the column",
+    "grid": "mean rank of quality and difficulty, 1 (lowest) to 5; distance as"
+    " min_neighbor_distance",
+    "engines": "engine, version, revision of the model",
+    "funnel": "rows",
+    "overlaps": "rows that both configs have, by uuid",
+    "cost": "tokens that models wrote; engine_hours and seconds of engines; US dollars",
+    **COLUMN_UNITS,
+}
 
 
 def as_json(
     facts: Mapping[str, ConfigFacts],
+    funnels: Mapping[str, Funnel],
     tags: Mapping[str, Mapping[str, object]],
     curation: Mapping[str, object],
+    overlaps: Mapping[tuple[str, str], int],
+    cost: Cost,
 ) -> dict[str, object]:
-    """Return the facts of all configs as plain data, without the sample rows, with their units.
+    """Return the facts of a release as plain data with their units, without the sample rows.
 
-    tags: of each that a model makes, how often it failed. curation: how rows were compared.
+    facts, funnels: by config. tags: of each that a model makes, how often it failed. curation: how
+    rows were compared. overlaps: as `overlap.overlaps` returns them.
     """
+    own = {name for config in facts.values() for name in config.numbers} - COLUMN_UNITS.keys()
     return {
-        "units": {
-            "bytes": "bytes of the Parquet files",
-            "instruction_length": "characters",
-            "response_length": "characters",
-            "instruction_tokens": "tokens of the generator",
-            "response_tokens": "tokens of the generator",
-            "min_neighbor_distance": "squared Euclidean distance of unit vectors",
-        },
+        "format": FORMAT,
+        "units": UNITS | dict.fromkeys(sorted(own), "as the tag gives it"),
         "tags": dict(tags),
         "curation": dict(curation),
-        "configs": {
-            name: {
-                "rows": config.rows,
-                "bytes": config.bytes,
-                "bytes_memory": config.bytes_memory,
-                "files": [list(file) for file in config.files],
-                "numbers": config.numbers,
-                "counts": config.counts,
-                "engines": [list(engine) for engine in config.engines],
-            }
-            for name, config in facts.items()
-        },
+        "overlaps": [
+            {"configs": list(pair), "rows": rows} for pair, rows in sorted(overlaps.items())
+        ],
+        "cost": asdict(cost),
+        "configs": {name: _config(config, funnels[name]) for name, config in facts.items()},
     }
 
 
-def _numbers(column: pa.ChunkedArray) -> dict[str, float]:
-    values = column.drop_null().to_numpy()
-    names = {"p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95}
-    quantiles = np.quantile(values, list(names.values()), method="lower")
-    whole = pa.types.is_integer(column.type)
-    shown = {
-        "min": values.min(),
-        **dict(zip(names, quantiles, strict=True)),
-        "max": values.max(),
-    }
+def _config(config: ConfigFacts, funnel: Funnel) -> dict[str, object]:
+    whole = asdict(config)
+    del whole["samples"]
     return {
-        "mean": round(float(values.mean()), 1 if whole else 4),
-        "deviation": round(float(values.std()), 1 if whole else 4),
-        **{name: int(v) if whole else round(float(v), 4) for name, v in shown.items()},
+        **whole,
+        "bytes": config.bytes,
+        "files": [list(file) for file in config.files],
+        "engines": [list(engine) for engine in config.engines],
+        "funnel": asdict(funnel),
     }
-
-
-def _counts(column: pa.ChunkedArray) -> dict[str, int]:
-    without = 0
-    if pa.types.is_list(column.type):
-        without = pc.sum(pc.equal(pc.list_value_length(column), 0)).as_py() or 0
-        without += column.null_count
-        column = pc.list_flatten(column)
-    counted = [(pair["values"], pair["counts"]) for pair in pc.value_counts(column).to_pylist()]
-    counted += [(None, without)] if without else []
-    ordered = sorted(counted, key=lambda pair: (-pair[1], str(pair[0])))
-    return {"none" if value is None else str(value): rows for value, rows in ordered}
-
-
-def _engines(column: pa.ChunkedArray) -> set[tuple[str, ...]]:
-    distinct = pa.table({name: pc.struct_field(column, name) for name in ENGINE})
-    groups = distinct.group_by(list(ENGINE)).aggregate([])
-    return {tuple(row[name] for name in ENGINE) for row in groups.to_pylist() if row["engine"]}

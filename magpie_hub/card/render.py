@@ -6,40 +6,49 @@ template. Knows no files but the templates.
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import yaml
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from magpie_hub import __version__, bundled, columns
+from magpie_hub.card import escape
+from magpie_hub.card.cost import Cost
 from magpie_hub.card.facts import ConfigFacts
+from magpie_hub.card.families import Licence
+from magpie_hub.card.figures import Figure
+from magpie_hub.card.metadata import front_matter, title
 from magpie_hub.curate.funnel import Funnel
 from magpie_hub.errors import CardError
-from magpie_hub.records import Type
+from magpie_hub.marks import VERSION
 
 TEMPLATE = "dataset.md.jinja"
-_MARKUP = re.compile(r"([\\`*_{}\[\]#+!|~$])")
-_SIZES = (
-    (1_000, "n<1K"),
-    (10_000, "1K<n<10K"),
-    (100_000, "10K<n<100K"),
-    (1_000_000, "100K<n<1M"),
-    (10_000_000, "1M<n<10M"),
-    (100_000_000, "10M<n<100M"),
-    (1_000_000_000, "100M<n<1B"),
-)
+LONGEST = 2000
+"""Characters of a message that a card shows."""
+_FILTERS: Mapping[str, Callable[..., Any]] = {
+    "code": escape.code,
+    "cell": escape.cell,
+    "fence": escape.fence,
+    "html": escape.html,
+    "url": escape.url,
+    "type_name": columns.type_name,
+}
+_PLAIN = re.compile(r"[\w &/,.-]{1,60}")
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigCard:
     """What the card says of one config: its name, what it asks for, and what was measured of it.
 
-    fields: the columns of its rows. size: the most rows. alias: a second name. notes: what to know
-    of how it came about.
+    fields: the columns of its rows. size: the most rows; order: the column whose highest values are
+    taken then. alias: a second name. about: what it is for. notes: what to know of how it came
+    about.
     """
 
     name: str
@@ -50,7 +59,9 @@ class ConfigCard:
     facts: ConfigFacts
     where: str | None = None
     size: int | None = None
+    order: str | None = None
     alias: str | None = None
+    about: str | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -58,24 +69,71 @@ class ConfigCard:
         """What `load_dataset` opens the config by: its name, and its alias if it has one."""
         return [self.name, *([self.alias] if self.alias else [])]
 
+    @property
+    def is_chosen(self) -> bool:
+        """Whether its rows were chosen among all."""
+        return bool(self.filter or self.where or self.size)
 
-def render(
-    spec: Mapping[str, Any],
-    pins: Mapping[str, Any],
-    configs: Sequence[ConfigCard],
-    tags: Mapping[str, Mapping[str, Any]],
-    curation: Mapping[str, Any],
-) -> str:
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """All that a card may state.
+
+    name: the spec's. spec: its public snapshot. pins: what was resolved of the generator, and the
+    engine's `context_length`; of a source its checksums. tags: of each that a model makes, which
+    model and how often it failed. curation: what signed texts (`backend`), the releases that rows
+    were compared with (`against`), and which benchmarks they overlap (`overlaps`). overlaps: by two
+    configs the rows that both have, the most first. licences: of the models that wrote the text.
+    figures: of the default config.
+    """
+
+    name: str
+    spec: Mapping[str, Any]
+    pins: Mapping[str, Any]
+    configs: Sequence[ConfigCard]
+    tags: Mapping[str, Mapping[str, Any]]
+    curation: Mapping[str, Any]
+    cost: Cost
+    overlaps: Mapping[tuple[str, str], int]
+    licences: Mapping[str, Licence | None]
+    figures: Sequence[Figure]
+
+    @property
+    def default(self) -> ConfigCard:
+        """What `load_dataset` opens when no config is named."""
+        return next(config for config in self.configs if config.default)
+
+
+def render(stated: Stated, own: Path | None = None) -> str:
     """Return the card as text.
 
-    spec: the public snapshot. pins: what was resolved of the generator, and the engine's
-    `context_length`; of a source its checksums. tags: of each that a model makes, which model and
-    how often it failed. curation: what signed texts (`backend`), the releases that rows were
-    compared with (`against`), and which benchmarks they overlap (`overlaps`). Raises CardError,
-    which names the template's line, where a template asks for something that was not measured.
+    own: a folder of templates that stand before ours of the same names. Raises CardError, which
+    names the template's line, where a template asks for something that was not measured.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(bundled.cards()),
+    environment = _environment(bundled.cards(), own)
+    given = {field.name: getattr(stated, field.name) for field in fields(stated)}
+    try:
+        page = environment.get_template(TEMPLATE).render(**given, **_derived(stated))
+    except jinja2.TemplateError as error:
+        raise CardError(
+            f"{_place(error)}: the card asks for something that is not there: {error}",
+            hint="a card may state measured facts only; correct the template",
+        ) from error
+    licence = next(iter(stated.licences.values()), None)
+    front = front_matter(stated.spec, stated.configs, licence)
+    shown = yaml.safe_dump(front, sort_keys=False, allow_unicode=True)
+    return f"---\n{shown}---\n\n{page.strip()}\n"
+
+
+def figure_path(spec: str, figure: str) -> str:
+    """Return where a spec's figure lies in a release."""
+    return f"figures/{spec}/{figure}.png"
+
+
+@cache
+def _environment(cards: Path, own: Path | None) -> jinja2.Environment:
+    environment = ImmutableSandboxedEnvironment(
+        loader=_loader(cards, own),
         undefined=jinja2.StrictUndefined,
         autoescape=True,
         # Escaping here, once, to Markup: macros then hand on what is escaped already.
@@ -84,87 +142,57 @@ def render(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"code": code, "fence": fence, "type_name": columns.type_name}
-    default = next(config for config in configs if config.default)
-    try:
-        page = environment.get_template(TEMPLATE).render(
-            spec=spec,
-            spec_text=yaml.safe_dump(dict(spec), sort_keys=False, allow_unicode=True),
-            pins=pins,
-            configs=configs,
-            default=default,
-            tags=tags,
-            curation=curation,
-            version=__version__,
-        )
-    except jinja2.TemplateError as error:
+    environment.filters |= _FILTERS
+    return environment
+
+
+def _loader(cards: Path, own: Path | None) -> jinja2.BaseLoader:
+    ours = jinja2.FileSystemLoader(cards)
+    if own is None:
+        return ours
+    names = ours.list_templates()
+    if not any((own / name).is_file() for name in names):
         raise CardError(
-            f"{_place(error)}: the card asks for something that is not there: {error}",
-            hint="a card may state measured facts only; correct the template",
-        ) from error
-    front = yaml.safe_dump(front_matter(spec, configs), sort_keys=False, allow_unicode=True)
-    return f"---\n{front}---\n\n{page}"
+            f"`card.template`: `{own}` has no template, expected at least one of"
+            f" `{'`, `'.join(names)}`",
+            hint=f"to override a block, write `{TEMPLATE}` and begin it with"
+            f' `{{% extends "magpie/{TEMPLATE}" %}}`',
+        )
+    under = jinja2.PrefixLoader({"magpie": ours})
+    return jinja2.ChoiceLoader([jinja2.FileSystemLoader(own), under, ours])
 
 
-def front_matter(spec: Mapping[str, Any], configs: Sequence[ConfigCard]) -> dict[str, Any]:
-    """Return the card's metadata; `configs` and `dataset_info` describe the files as they are."""
-    largest = max(config.facts.rows for config in configs)
+def _derived(stated: Stated) -> dict[str, Any]:
+    """Return what templates are given besides the facts: words and values that come of them."""
+    spec, default = stated.spec, stated.default
+    pictures = {figure.name: figure for figure in stated.figures}
     return {
-        **({"license": spec["license"]} if spec["license"] else {}),
-        "language": _languages(configs),
-        "pretty_name": spec["repo"].partition("/")[2],
-        "size_categories": [next((name for most, name in _SIZES if largest < most), "1B<n<10B")],
-        "task_categories": ["text-generation"],
-        **_makers(spec),
-        "configs": [
-            {
-                "config_name": name,
-                "data_files": [{"split": "train", "path": f"{config.name}/train-*"}],
-                **({"default": True} if config.default and name == config.name else {}),
-            }
-            for config in configs
-            for name in config.names
-        ],
-        "dataset_info": [
-            {
-                "config_name": name,
-                "features": _features({field.name: field.type for field in config.fields}),
-                "splits": [
-                    {
-                        "name": "train",
-                        "num_bytes": config.facts.bytes_memory,
-                        "num_examples": config.facts.rows,
-                    }
-                ],
-                "download_size": config.facts.bytes,
-                "dataset_size": config.facts.bytes_memory,
-            }
-            for config in configs
-            for name in config.names
-        ],
+        "default": default,
+        "title": title(spec),
+        "spec_text": yaml.safe_dump(dict(spec), sort_keys=False, allow_unicode=True),
+        "version": __version__,
+        "pinned": VERSION,
+        "cut": LONGEST,
+        "screened": spec["card"]["samples"] == "screened",
+        "sizes": {config.name: config.facts.rows for config in stated.configs},
+        "example": _example(default.facts),
+        "picture": partial(_picture, stated.name, pictures),
     }
 
 
-def inline(text: str) -> Markup:
-    """Return text as Markdown that reads as it stands, in one line; safe in a table cell."""
-    flat = re.sub(r"\s+", " ", text)
-    escaped = _MARKUP.sub(r"\\\1", flat).replace("&", "&amp;").replace("<", "&lt;")
-    return Markup(escaped.replace(">", "&gt;"))
+def _example(facts: ConfigFacts) -> dict[str, Any] | None:
+    """Return a column and one of its values, to show how rows are chosen by it."""
+    for column in ("task_category", "difficulty", "language"):
+        for value, rows in facts.counts.get(column, {}).items():
+            if value not in ("none", "others") and _PLAIN.fullmatch(value):
+                return {"column": column, "value": value, "rows": rows}
+    return None
 
 
-def code(text: str) -> Markup:
-    """Return text as inline code; safe in a table cell."""
-    flat = re.sub(r"\s+", " ", text).replace("|", "\\|")
-    ticks = "`" * (_longest_run(flat) + 1)
-    space = " " if flat.startswith("`") or flat.endswith("`") else ""
-    return Markup(f"{ticks}{space}{flat}{space}{ticks}")
-
-
-def fence(text: str, language: str = "text") -> Markup:
-    """Return text as a fenced block whose fence is longer than any run of ticks in it."""
-    ticks = "`" * max(3, _longest_run(text) + 1)
-    end = "" if text.endswith("\n") else "\n"
-    return Markup(f"{ticks}{language}\n{text}{end}{ticks}")
+def _picture(spec: str, figures: Mapping[str, Figure], name: str) -> Markup:
+    """Return a figure as Markdown."""
+    path = escape.url_path(figure_path(spec, name))
+    return Markup(f"![{escape.inline(figures[name].alt)}]({path})")
 
 
 def _finalize(value: object) -> object:
@@ -172,11 +200,7 @@ def _finalize(value: object) -> object:
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return Markup(f"{value:,}")
-    return inline(str(value))
-
-
-def _longest_run(text: str) -> int:
-    return max((len(run) for run in re.findall(r"`+", text)), default=0)
+    return escape.inline(str(value))
 
 
 def _place(error: jinja2.TemplateError) -> str:
@@ -188,42 +212,3 @@ def _place(error: jinja2.TemplateError) -> str:
             place = f"{file.name}:{trace.tb_lineno}"
         trace = trace.tb_next
     return place
-
-
-def _makers(spec: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return who made the rows, as the Hub's metadata says it; of others' rows it is not known."""
-    if "source" not in spec:
-        return {
-            "annotations_creators": ["machine-generated"],
-            "language_creators": ["machine-generated"],
-            "source_datasets": ["original"],
-            "tags": ["synthetic", "magpie", "sft"],
-        }
-    dataset = spec["source"]["dataset"]
-    named = dataset and "/" in dataset
-    return {"source_datasets": [dataset] if named else ["extended"], "tags": ["sft"]}
-
-
-def _languages(configs: Sequence[ConfigCard]) -> list[str]:
-    """Return the languages (ISO 639-1) of at least one in a hundred rows of any config."""
-    found = {
-        language.lower()
-        for config in configs
-        for language, rows in config.facts.counts.get("language", {}).items()
-        if rows * 100 >= config.facts.rows and len(language) == 2
-    }
-    return sorted(found)
-
-
-def _features(types: Mapping[str, Type]) -> list[dict[str, Any]]:
-    """Return columns as `dataset_info` writes them in YAML."""
-    return [{"name": name, **_feature(type_)} for name, type_ in types.items()]
-
-
-def _feature(type_: Type) -> dict[str, Any]:
-    if isinstance(type_, str):
-        return {"dtype": type_}
-    if isinstance(type_, dict):
-        return {"struct": _features(type_)}
-    inner = type_[0]
-    return {"list": _features(inner) if isinstance(inner, dict) else inner}

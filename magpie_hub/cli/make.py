@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from magpie_hub.shards.folder import RunFolder
     from magpie_hub.shards.progress import Labelled
 
+THERE_IS_SOMETHING_TO_DO = 3
+"""The exit code of a command that has found a difference, or something to do."""
+
 spec_argument = click.argument("spec")
 run_option = click.option(
     "--run",
@@ -74,16 +77,46 @@ def tag(spec: str, run_dir: Path | None) -> None:
 @click.command()
 @spec_argument
 @run_option
-def build(spec: str, run_dir: Path | None) -> None:
+@click.option(
+    "--check", "way", flag_value="check", help="Change nothing; end with 3 where the card differs."
+)
+@click.option(
+    "--preview", "way", flag_value="preview", help="Also write the card as one HTML file."
+)
+def build(spec: str, run_dir: Path | None, way: str | None) -> None:
     """Make each config's Parquet and the card from a finished run."""
     from magpie_hub.run.building import Built
     from magpie_hub.run.building import build as stage
 
+    if way == "check":
+        _check_card(spec, run_dir)
+        return
     built = _carry_out(spec, run_dir, stage, begun=True)
     assert isinstance(built, Built)
     for name, funnel in built.funnels.items():
         click.echo("\n".join([f"{name}:", *funnel.lines(), ""]))
     click.echo(f"built in {built.folder}")
+    if way == "preview":
+        from magpie_hub.run.describing import write_preview
+
+        click.echo(f"preview: {write_preview(built.folder)}")
+
+
+def _check_card(spec: str, run_dir: Path | None) -> None:
+    """Print how the built card is not what data, spec and templates give, and end so."""
+    from magpie_hub.run.building import differences
+    from magpie_hub.spec.load import load
+
+    loaded = load(spec)
+    folder = _folder(loaded.name, run_dir)
+    folder.state()
+    with interruptible(), folder.lock():
+        found = differences(loaded, folder)
+    if found:
+        click.echo("\n".join(found))
+        say("the card is not what the data says: `magpie-hub build SPEC` makes it anew")
+        raise SystemExit(THERE_IS_SOMETHING_TO_DO)
+    say("the card is what the data says")
 
 
 def _carry_out(spec: str, run_dir: Path | None, stage: "Stage", *, begun: bool = False) -> object:

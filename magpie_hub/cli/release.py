@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from magpie_hub.cli.make import run_folder, run_option, spec_argument, tag_lines
+from magpie_hub.cli.make import (
+    THERE_IS_SOMETHING_TO_DO,
+    run_folder,
+    run_option,
+    spec_argument,
+    tag_lines,
+)
 from magpie_hub.cli.messages import Progress, interruptible, say, warn
 
 if TYPE_CHECKING:
     from magpie_hub.run.publishing import Put
-
-THERE_IS_SOMETHING_TO_DO = 3
 
 
 def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -46,6 +50,11 @@ _delete = click.option(
     metavar="CONFIG",
     help="Agree to the loss of a published config; may be repeated.",
 )
+_discard_edits = click.option(
+    "--discard-edits",
+    is_flag=True,
+    help="Agree to the loss of edits in the card's generated part.",
+)
 _create = _options(
     click.option("--create", is_flag=True, help="Make the repository if there is none."),
     click.option("--private", is_flag=True, help="With --create: visible to its owner alone."),
@@ -58,6 +67,7 @@ _create = _options(
 @_to("dist")
 @_create
 @_delete
+@_discard_edits
 def release(spec: str, run_dir: Path | None, target: str, **wanted: Any) -> None:
     """Do all of it, going on where it was stopped: from a spec to a release in a folder.
 
@@ -132,6 +142,7 @@ def plan(
 @_to("hub")
 @_create
 @_delete
+@_discard_edits
 @click.option("--pr", "pull_request", is_flag=True, help="Propose it as a pull request.")
 @click.option("--as-of", metavar="vX.Y.Z", help="Publish this version's files again, as the next.")
 def publish(spec: str, run_dir: Path | None, target: str, **wanted: Any) -> None:

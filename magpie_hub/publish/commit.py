@@ -8,14 +8,14 @@ Every state between is one that readers can live with, and the same call goes on
 """
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from magpie_hub.errors import HubError, TargetError, VerifyError
-from magpie_hub.publish import readme
+from magpie_hub.publish import readme, sections
 from magpie_hub.publish.client import Moved
-from magpie_hub.publish.manifest import CARD, INDEX
-from magpie_hub.publish.plan import Plan, plan
+from magpie_hub.publish.manifest import CARD, INDEX, Entry
+from magpie_hub.publish.plan import Plan, check_edits, plan
 from magpie_hub.publish.release import Copied, Published, Release, Source
 from magpie_hub.publish.repository import Commit, Repository
 from magpie_hub.publish.show import markdown
@@ -46,10 +46,12 @@ def publish(
     *,
     delete: Sequence[str] = (),
     pull_request: bool = False,
+    discard_edits: bool = False,
 ) -> Outcome:
     """Bring a release into a repository, as one commit with a version, or a pull request.
 
-    say: told of each step. Raises TargetError where the plan cannot be, VerifyError where what was
+    say: told of each step. discard_edits: whether what a person edited in the generated part of the
+    card may be lost. Raises TargetError where the plan cannot be, VerifyError where what was
     published is not what was built (the state before is back then), HubError where the Hub cannot
     be reached; the same call then goes on.
     """
@@ -58,6 +60,7 @@ def publish(
         time.sleep(attempt)
         published = repository.read()
         planned = plan(release, published, delete=delete)
+        check_edits(planned, discard=discard_edits)
         if not planned.changes:
             break
         if _named(repository, published, say):
@@ -189,8 +192,8 @@ def as_of(repository: Repository, name: str, version: str, frozen: Collection[st
     """Return what a spec had published in an earlier version, to be published again.
 
     Its files are copied where they lie; nothing is uploaded. frozen: configs that must not change
-    by it. Raises TargetError where there is no
-    such version, or nothing of that spec in it.
+    by it. What people wrote into its card is not of the version: what they say now stays. Raises
+    TargetError where there is no such version, or nothing of that spec in it.
     """
     tags = repository.tags()
     if version not in tags:
@@ -215,13 +218,10 @@ def as_of(repository: Repository, name: str, version: str, frozen: Collection[st
         )
     now = repository.read().manifest.configs
     newer = [f"`{key}`" for key, e in now.items() if e["spec"] == name and key not in configs]
-    front, body = readme.split(published.card or "")
-    names = {*configs, *(entry["alias"] for entry in configs.values() if entry["alias"])}
-    made = dict(manifest.specs[name])
-    card = {
-        **made.pop("metadata"),
-        "configs": [entry for config, entry in readme.configs(front).items() if config in names],
-        "dataset_info": [info for config, info in readme.infos(front).items() if config in names],
+    made = {
+        key: value
+        for key, value in manifest.specs[name].items()
+        if key not in ("metadata", "version", "card")
     }
     files = {
         path: {"sha256": entry["sha256"], "bytes": entry["bytes"]}
@@ -232,13 +232,29 @@ def as_of(repository: Repository, name: str, version: str, frozen: Collection[st
         name=name,
         repo=repository.repo,
         version=None,
-        card=readme.joined(card, readme.content(body, name)),
+        card=_card(published, name, configs),
         made=made,
         configs=configs,
         files=files,
-        sources={path: Copied(tags[version], path) for path in files},
+        sources={
+            path: Copied(tags[version], path, stored.blob if stored else None)
+            for path in files
+            for stored in (published.files.get(path),)
+        },
         index=lambda: {
             config: rows for config, rows in published.index().items() if config in configs
         },
         remarks=(f"as in {version} again" + (f", but for {', '.join(newer)}" if newer else ""),),
     )
+
+
+def _card(published: Published, name: str, configs: Mapping[str, Entry]) -> str:
+    """Return what a card says of a spec and its configs, without what people wrote into it."""
+    front, body = readme.split(published.card or "")
+    names = {*configs, *(entry["alias"] for entry in configs.values() if entry["alias"])}
+    said = {
+        **published.manifest.specs[name]["metadata"],
+        "configs": [entry for config, entry in readme.configs(front).items() if config in names],
+        "dataset_info": [info for config, info in readme.infos(front).items() if config in names],
+    }
+    return readme.joined(said, sections.bare(body, name))

@@ -3,7 +3,8 @@
     {"format": 2, "repo": "org/magpie", "version": "1.1.0",
      "specs":   {"pro": {"spec": {...}, "fingerprint": "5d1f...", "versions": {...}, ...}},
      "configs": {"filtered": {"spec": "pro", "version": "1.0.1", "rows": 33, "digest": ..., ...}},
-     "files":   {"filtered/train-00000-of-00001.parquet": {"sha256": ..., "bytes": 36864}, ...},
+     "files":   {"filtered/train-00000-of-00001.parquet": {"sha256": ..., "bytes": 36864},
+                 "figures/pro/lengths.png": ...},
      "changelog": [{"version": "1.1.0", "changes": ["`filtered`: ..."]}, ...]}
 
 Several specs may publish into one repository: each config, and each file, is of one of them. What
@@ -44,9 +45,10 @@ Entry = Mapping[str, Any]
 class Manifest:
     """The content of a release.json; without a version where there is none.
 
-    specs: by name, what was made with which spec and versions, and the `metadata` of its card.
-    configs: by name, with `features` as columns to types as data. files: all but release.json.
-    changelog: newest first.
+    specs: by name, what was made with which spec and versions, the `metadata` of its card, and, but
+    for older ones, its last `version` and the checksum of its part of the `card`. configs: by name,
+    with `features` as columns to types as data. files: all but release.json. changelog: newest
+    first.
     """
 
     repo: str
@@ -70,8 +72,16 @@ class Manifest:
         return json.dumps(data, ensure_ascii=False, indent=2) + "\n"
 
     def of_config(self, name: str) -> dict[str, Entry]:
-        """Return the files of a config."""
-        return {path: at for path, at in self.files.items() if path.startswith(f"{name}/")}
+        """Return the files of a config: what lies in its folder itself."""
+        return {path: at for path, at in self.files.items() if path.rpartition("/")[0] == name}
+
+    def beside(self) -> dict[str, Entry]:
+        """Return the files that are of no config: the card, the index and the figures."""
+        return {
+            path: at
+            for path, at in self.files.items()
+            if path.rpartition("/")[0] not in self.configs
+        }
 
     def with_file(self, path: str, sha256: str, bytes_: int) -> "Manifest":
         """Return the manifest with a file's checksum and size put in."""

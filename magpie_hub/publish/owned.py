@@ -167,12 +167,14 @@ def _check_places(release: Release, published: Published, ours: Iterable[str]) -
 
 def _check_kept(release: Release, published: Published, ours: Iterable[str]) -> None:
     """Raise TargetError where a file is gone that another spec has put there."""
-    old = published.manifest.files
-    for path in sorted(old.keys() - {*ours, CARD, INDEX} - published.files.keys()):
+    old = published.manifest
+    for path in sorted(old.files.keys() - {*ours, CARD, INDEX} - published.files.keys()):
+        config = path.rpartition("/")[0]
+        delete = f", or agree to the loss of the rest with --delete {config}"
         raise TargetError(
             f"`{path}` of `{release.repo}` is lost, expected what its {MANIFEST} lists",
-            hint=f"publish the spec `{old[path].get('spec')}` again, which brings it back, or agree"
-            f" to the loss of the rest with --delete {path.partition('/')[0]}",
+            hint=f"publish the spec `{old.files[path].get('spec')}` again, which brings it back"
+            + (delete if config in old.configs else ""),
         )
 
 
@@ -214,13 +216,10 @@ def _kept(
 
 def _files_beside(release: Release, published: Published, staying: set[str]) -> set[str]:
     """Return the files of no config that are the release's, or of a spec that loses its last."""
-    old = published.manifest
     return {
         path
-        for path, entry in old.files.items()
-        if (owner := entry.get("spec"))
-        and (owner == release.name or owner not in staying)
-        and path.partition("/")[0] not in old.configs
+        for path, entry in published.manifest.beside().items()
+        if (owner := entry.get("spec")) and (owner == release.name or owner not in staying)
     }
 
 

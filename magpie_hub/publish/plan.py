@@ -6,21 +6,18 @@ those only where a config's rows are not the same. Knows no kind of target.
 
 import difflib
 import json
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 from magpie_hub.errors import TargetError
-from magpie_hub.publish import readme
+from magpie_hub.publish import readme, sections
+from magpie_hub.publish.assembly import assembled, new_index
 from magpie_hub.publish.changes import ConfigChange, compare_config
-from magpie_hub.publish.manifest import CARD, INDEX, MANIFEST, Entry, Manifest
+from magpie_hub.publish.manifest import CARD, MANIFEST, Entry, Manifest
 from magpie_hub.publish.owned import Ground, survey
 from magpie_hub.publish.release import Published, Release, Source
 from magpie_hub.publish.version import FIRST, Level, between, following, largest, parts
-
-Files = dict[str, Source]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +27,8 @@ class Plan:
     version: what the release is called; tagged: whether that exists, so that what is done only puts
     right what somebody has damaged. before: the version that it follows, None for the first. add:
     files with their sources. keep: files of others that stay. upload_bytes: the size of
-    what is added, at the most: what a target has already need not travel.
+    what is added, at the most: what a target has already need not travel. edited: specs whose part
+    of the card somebody has edited since we wrote it, and that would be lost.
     """
 
     repo: str
@@ -46,6 +44,7 @@ class Plan:
     manifest: Manifest
     upload_bytes: int
     card_diff: str
+    edited: tuple[str, ...]
     notes: tuple[str, ...]
 
     @property
@@ -67,18 +66,19 @@ def plan(release: Release, published: Published, *, delete: Sequence[str] = ()) 
     """
     old, ground = published.manifest, survey(release, published, delete)
     configs = _configs(release, published, ground)
-    index = _index(release, published, ground, configs)
+    index = new_index(release, published, ground, configs)
     last = max(published.tags, key=parts, default=None)
     pending = old.version if old.version not in published.tags else None
 
     # As if it had the version that is there: what differs then is what there is to publish.
-    draft, files = _assembled(
-        release, published, ground, configs, index, old.version, old.changelog
+    pinned = old.specs.get(release.name, {}).get("version", old.version)
+    draft, files = assembled(
+        release, published, ground, configs, index, old.version, old.changelog, pinned
     )
     deleted = sorted(ground.files & published.files.keys() - release.files.keys())
-    level = largest("none", *(change.level for change in configs))
     renamed = _renamed(release, old)
-    level = largest(level, *(step for step, lines in renamed.items() if lines))
+    levels = [change.level for change in configs]
+    level = largest("none", *levels, *(step for step, lines in renamed.items() if lines))
     if not _alike(old, draft, strictly=bool(files) or pending is not None):
         level = largest(level, "patch")
     version = old.version or FIRST
@@ -87,16 +87,13 @@ def plan(release: Release, published: Published, *, delete: Sequence[str] = ()) 
     if level != "none":
         since = between(last, pending) if last and pending else "none"
         version = following(last, largest(level, since), release.version)
-        log = _log(
-            [*release.remarks, *renamed["major"], *renamed["minor"]],
-            published,
-            version,
-            configs,
-            pending,
-        )
-        draft, files = _assembled(release, published, ground, configs, index, version, log)
+        remarks = [*release.remarks, *renamed["major"], *renamed["minor"]]
+        log = _log(remarks, published, version, configs, pending)
+        draft, files = assembled(release, published, ground, configs, index, version, log, version)
         files[MANIFEST] = draft.text().encode()
     card = files.get(CARD)
+    text = card.decode() if isinstance(card, bytes) else published.card or ""
+    edited = _edited(published, text)
     return Plan(
         repo=release.repo,
         name=release.name,
@@ -110,9 +107,25 @@ def plan(release: Release, published: Published, *, delete: Sequence[str] = ()) 
         keep=ground.others,
         manifest=draft,
         upload_bytes=sum(map(_size, files.values())),
-        card_diff=_diff(published.card or "", card.decode()) if isinstance(card, bytes) else "",
-        notes=(*renamed["major"], *renamed["minor"], *ground.notes),
+        card_diff=_diff(published.card or "", text),
+        edited=edited,
+        notes=(
+            *(*renamed["major"], *renamed["minor"], *ground.notes),
+            *_notes_on_card(release, published, draft, edited),
+        ),
     )
+
+
+def check_edits(plan: Plan, *, discard: bool) -> None:
+    """Raise TargetError where a plan would write over what a person wrote, unless it may."""
+    if plan.edited and not discard:
+        raise TargetError(
+            f"the generated part of `{'`, `'.join(plan.edited)}` in {CARD} of `{plan.repo}` was"
+            " edited since it was published, and would be written over; expected it as it was",
+            hint="move what was written before or behind the generated part, or between two marks"
+            " `magpie-hub keep` in it, or agree to its loss with --discard-edits (`magpie-hub plan"
+            " SPEC --json` shows it as `card_diff`)",
+        )
 
 
 def _configs(release: Release, published: Published, ground: Ground) -> tuple[ConfigChange, ...]:
@@ -134,106 +147,6 @@ def _deleted(name: str, entry: Entry | None) -> ConfigChange:
     )
 
 
-def _index(
-    release: Release, published: Published, ground: Ground, configs: Sequence[ConfigChange]
-) -> bytes | None:
-    """Return the new index of rows; None where the one that is there says the same.
-
-    Raises TargetError where the one that is there has lost the rows of a config that is kept.
-    """
-    there, listed = published.files.get(INDEX), published.manifest.files.get(INDEX)
-    is_whole = there is not None and listed is not None and there.sha256 == listed["sha256"]
-    if is_whole and all(change.state in ("same", "kept") for change in configs):
-        return None
-    from magpie_hub.publish.index import write
-
-    kept = [name for name in published.manifest.configs if name not in ground.names]
-    before = published.index() if kept else {}
-    if lost := [
-        name for name in kept if name not in before and published.manifest.configs[name]["rows"]
-    ]:
-        raise TargetError(
-            f"{INDEX} of `{release.repo}` has lost the rows of `{lost[0]}`, which is kept",
-            hint=f"bring {INDEX} back as it was in v{published.manifest.version}",
-        )
-    rows = {**{name: before[name] for name in kept if name in before}, **release.index()}
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / INDEX
-        # Sorted, so that it does not matter which spec was the last to publish.
-        write(path, dict(sorted(rows.items())))
-        return path.read_bytes()
-
-
-def _assembled(
-    release: Release,
-    published: Published,
-    ground: Ground,
-    configs: Sequence[ConfigChange],
-    index: bytes | None,
-    version: str | None,
-    log: Sequence[Entry],
-) -> tuple[Manifest, Files]:
-    """Return the manifest under a version, and the files that the target lacks for it."""
-    old = published.manifest
-    versions = {change.name: change.version for change in configs}
-    kept = {name: entry for name, entry in old.configs.items() if name not in ground.names}
-    ours = {
-        name: {"spec": release.name, "version": versions[name], **entry}
-        for name, entry in release.configs.items()
-    }
-    owners = {entry["spec"] for entry in kept.values()}
-    # A spec keeps its place: what is taken of the first one stays the same.
-    specs = {name: e for name, e in old.specs.items() if name in {*owners, release.name}}
-    front, _ = readme.split(release.card)
-    specs[release.name] = {**release.made, "metadata": readme.metadata(front)}
-    staying = {
-        path: entry
-        for path, entry in old.files.items()
-        if path not in ground.files and path not in (CARD, INDEX)
-    }
-    files = {path: {**entry, "spec": release.name} for path, entry in release.files.items()}
-    manifest = Manifest(
-        release.repo, version, specs, {**kept, **ours}, {**staying, **files}, tuple(log)
-    )
-    adding = {
-        path: release.sources[path]
-        for path, entry in release.files.items()
-        if not _is_there(published, path, entry, release.sources[path])
-    }
-    if index is not None:
-        manifest = manifest.with_file(INDEX, sha256(index).hexdigest(), len(index))
-        if INDEX not in published.files or not published.files[INDEX].holds(index):
-            adding[INDEX] = index
-    else:
-        manifest = manifest.with_file(INDEX, old.files[INDEX]["sha256"], old.files[INDEX]["bytes"])
-    card = _card(release, published, ground, manifest).encode()
-    if published.card is None or card != published.card.encode():
-        adding[CARD] = card
-    return manifest.with_file(CARD, sha256(card).hexdigest(), len(card)), adding
-
-
-def _card(release: Release, published: Published, ground: Ground, manifest: Manifest) -> str:
-    """Return the card that the target will have: ours, merged with what is there."""
-    old = published.manifest
-    front, body = readme.split(release.card)
-    theirs, text = readme.split(published.card or "")
-    said = readme.generated(entry["metadata"] for entry in manifest.specs.values())
-    # A card that is gone, or was emptied, says nothing of what a person wants left out.
-    before = readme.generated(e["metadata"] for e in old.specs.values()) if theirs else {}
-    versions = {name: entry["version"] for name, entry in manifest.configs.items()}
-    versions |= {e["alias"]: e["version"] for e in manifest.configs.values() if e["alias"]}
-    log = readme.changelog(release.repo, manifest.changelog)
-    gone = old.specs.keys() - manifest.specs.keys()
-    return readme.joined(
-        {
-            **readme.merge_metadata(before, readme.metadata(theirs), said),
-            **readme.merge_configs(theirs, front, ground.names, versions),
-        },
-        readme.merge_body(text, body, release.name, log, sorted(gone)),
-        published.card or "",
-    )
-
-
 def _renamed(release: Release, old: Manifest) -> dict[Level, list[str]]:
     """Return what is to be said of second names, by the level of the change.
 
@@ -248,6 +161,26 @@ def _renamed(release: Release, old: Manifest) -> dict[Level, list[str]]:
         if entry["alias"] not in (None, before):
             said["minor"].append(f"`{entry['alias']}` is a name of `{name}`, too")
     return said
+
+
+def _edited(published: Published, card: str) -> tuple[str, ...]:
+    """Return the specs whose part of the card was edited, where `card` has another one."""
+    theirs, ours = (readme.split(text)[1] for text in (published.card or "", card))
+    return tuple(sections.edited(theirs, ours, published.manifest.specs))
+
+
+def _notes_on_card(
+    release: Release, published: Published, new: Manifest, edited: Sequence[str]
+) -> Iterator[str]:
+    for name in edited:
+        yield (
+            f"the generated part of `{name}` in {CARD} was edited since it was published: the edits"
+            " are lost (`publish` takes --discard-edits)"
+        )
+    theirs, ours = (readme.split(text)[1] for text in (published.card or "", release.card))
+    gone = published.manifest.specs.keys() - new.specs.keys()
+    for place in sections.homeless(theirs, ours, release.name, sorted(gone)):
+        yield f"what was written at {place} moves before the versions: its card has no such place"
 
 
 def _log(
@@ -279,16 +212,12 @@ def _said(manifest: Manifest, *, strictly: bool) -> dict[str, object]:
     data = json.loads(manifest.text())
     for entry in data["specs"].values():
         del entry["versions"]
+        # What these tell is in the card itself; a release of before has neither.
+        for key in ("card", "version"):
+            entry.pop(key, None)
     if not strictly:
         data["files"].pop(CARD, None)
     return dict(data)
-
-
-def _is_there(published: Published, path: str, entry: Entry, source: Source) -> bool:
-    stored = published.files.get(path)
-    if stored is None or stored.sha256 is not None or not isinstance(source, Path):
-        return stored is not None and stored.sha256 == entry["sha256"]
-    return stored.holds(source.read_bytes())
 
 
 def _size(source: Source) -> int:

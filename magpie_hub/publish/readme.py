@@ -1,19 +1,12 @@
-"""Merging the card of one spec with the card that a repository has.
+"""Merging the front matter of one spec's card with that of the card that a repository has.
 
-    <!-- magpie-hub: pro -->       what the spec `pro` says; each publish makes it anew
-    <!-- /magpie-hub: pro -->
-    <!-- magpie-hub changelog -->  the versions so far
-    <!-- /magpie-hub changelog -->
-
-What stands outside of marks was written by a person and stays, letter by letter. In the front
-matter, the entries of our configs are ours; of all else, what a person changed since we last wrote
-it stays as well. Knows nothing of rows and files.
+The entries of our configs are ours; of all else, what a person changed since we last wrote it
+stays. What stands behind the front matter is for `sections`. Knows nothing of rows and files.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import quote
 
 import yaml
 
@@ -25,9 +18,6 @@ _FRONT = re.compile(
     r"\A\ufeff?\s*---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE
 )
 _CONFIGS = ("configs", "dataset_info")
-_LATEST = 20
-"""How many versions the card lists; release.json has them all."""
-_ADVICE = "<!-- Made anew by each release. What stands before or behind these marks is kept. -->\n"
 
 
 class _Quoted(str):
@@ -194,90 +184,3 @@ def merge_configs(
             described.get(name) or {"config_name": name, **kept[name]} for name in details
         ],
     }
-
-
-def section(body: str, name: str | None) -> tuple[int, int] | None:
-    """Return where a spec's section lies in a body, marks included; None where there is none.
-
-    name: the spec's; None for the changelog. TargetError where a mark has lost the other one.
-    """
-    begin, end = (_line(mark, body) for mark in _marks(name))
-    if begin is None and end is None:
-        return None
-    if begin is None or end is None or end.start() < begin.end():
-        first, second = (mark.strip() for mark in _marks(name))
-        raise TargetError(
-            f"{CARD} should have the mark `{first}` and behind it `{second}`, and has but one, or"
-            " has them in another order",
-            hint="put both back, around the generated part, or remove both and that part",
-        )
-    return begin.start(), end.end()
-
-
-def content(body: str, name: str) -> str:
-    """Return what a spec's section says, without the marks; "" where there is none."""
-    if (place := section(body, name)) is None:
-        return ""
-    lines = body[slice(*place)].splitlines(keepends=True)[1:-1]
-    return "".join(lines).removeprefix(_ADVICE)
-
-
-def merge_body(theirs: str, ours: str, name: str, changelog: str, gone: Iterable[str] = ()) -> str:
-    """Return `theirs` with the section of the spec `name`, the changelog, and none of `gone`."""
-    body = theirs
-    for other in gone:
-        if place := section(body, other):
-            body = body[: place[0]] + body[place[1] :].removeprefix("\n")
-    body = _placed(body, name, ours, before=section(body, None))
-    return _placed(body, None, changelog, before=None)
-
-
-def changelog(repo: str, entries: Sequence[Entry]) -> str:
-    """Return the section that lists the versions, the newest first."""
-    lines = ["## Versions", ""]
-    lines += [f'Each stays as it is: `load_dataset("{repo}", ..., revision="vX.Y.Z")`.', ""]
-    for entry in entries[:_LATEST]:
-        lines += [
-            f"### {entry['version']}",
-            "",
-            *(f"- {' '.join(line.split())}" for line in entry["changes"]),
-            "",
-        ]
-    if len(entries) > _LATEST:
-        lines += [f"The {len(entries) - _LATEST} before them are listed in `release.json`.", ""]
-    return "\n".join(lines).rstrip("\n") + "\n"
-
-
-def _placed(body: str, name: str | None, text: str, before: tuple[int, int] | None) -> str:
-    """Return a body with a section replaced, else put `before` another one, else at the end."""
-    begin, end = _marks(name)
-    place = section(body, name)
-    otherwise = before[0] if before else len(body)
-    start, stop = place or (otherwise, otherwise)
-    head, tail = body[:start], body[stop:]
-    if place is None:
-        ends = len(head) - len(head.rstrip("\n"))
-        head = head + "\n" * (2 - ends) if head.strip() else "\n"
-        tail = "\n" + tail if tail else ""
-    if name is not None and "<!-- magpie-hub: " in head:
-        text = _titled(text, name)
-    # A row may hold the text of a mark.
-    text = re.sub(r"<!--(?=\s*/?magpie-hub)", "<!- -", text).strip("\n")
-    return f"{head}{begin}{_ADVICE if name else ''}\n{text}\n{end}{tail}"
-
-
-def _titled(text: str, name: str) -> str:
-    """Return a section that stands behind another spec's with its own spec's name in its title."""
-    title, line, rest = text.strip("\n").partition("\n")
-    suffix = ": " + re.sub(r"[^\w .-]", "", name)
-    return text if title.endswith(suffix) else f"{title}{suffix}{line}{rest}"
-
-
-def _line(mark: str, body: str) -> re.Match[str] | None:
-    """Return where a mark fills a line: an editor may have given the lines other ends."""
-    return re.search(rf"^{re.escape(mark.strip())}[ \t]*(?:\r?\n|\Z)", body, re.MULTILINE)
-
-
-def _marks(name: str | None) -> tuple[str, str]:
-    what = " changelog" if name is None else f": {quote(name, safe='')}"
-    return f"<!-- magpie-hub{what} -->\n", f"<!-- /magpie-hub{what} -->\n"

@@ -20,10 +20,11 @@ Index = Mapping[str, "pa.Table"]
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """A file that the target holds already, at another revision."""
+    """A file that the target holds already, at another revision; blob: git's id of a small one."""
 
     revision: str
     path: str
+    blob: str | None = None
 
 
 Source = Path | bytes | Copied

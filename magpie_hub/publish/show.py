@@ -87,6 +87,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
         "keep": list(plan.keep),
         "upload_bytes": plan.upload_bytes,
         "card_diff": plan.card_diff,
+        "edited": list(plan.edited),
         "notes": list(plan.notes),
     }
 

@@ -245,8 +245,8 @@ def _of_files(
 
 def _of_others(place: Place, commit: str, manifest: Manifest, waiting: _Waiting) -> Iterator[str]:
     """Yield what is wrong with the bytes of files that are of no config; the card is seen to."""
-    for path, entry in manifest.files.items():
-        if path != CARD and path.partition("/")[0] not in manifest.configs:
+    for path, entry in manifest.beside().items():
+        if path != CARD:
             with _fetched(place, path, commit, waiting) as file:
                 yield from _of_bytes(place, path, commit, entry, file, waiting)
 

@@ -1,47 +1,42 @@
 """The stage behind the model: config files, index of rows and card from finished shards.
 
-    run/build/README.md
+    run/build/README.md, figures/SPEC/*.png, facts.json
     run/build/index.parquet
     run/build/filtered/train-00000-of-00001.parquet
-    run/card/facts.json
-    run/card/built.json                                   what was built, and from what
+    run/build/built.json                                  what was built, and from what
 
-No engine is opened here. What is built is a pure function of the spec and the shards.
+The folder is swapped in whole. No engine is opened here. What is built is a pure function of the
+spec and the shards.
 """
 
-import importlib.metadata
-import json
+import difflib
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magpie_hub import bundled, columns
 from magpie_hub.curate.funnel import Funnel
+from magpie_hub.errors import BuildError
 from magpie_hub.records import arrow_schema
 from magpie_hub.run import keeping
-from magpie_hub.run.begin import begin
-from magpie_hub.run.curating import curate, curated
-from magpie_hub.run.judges import adapter_of
+from magpie_hub.run.begin import begin, check
+from magpie_hub.run.curating import curate
+from magpie_hub.run.describing import config_card, describe, versions
 from magpie_hub.run.opened import Models
 from magpie_hub.run.reporting import Report, Warn
-from magpie_hub.shards.files import fresh, swap, write_text
+from magpie_hub.shards.files import fresh, swap
 from magpie_hub.shards.folder import RunFolder
-from magpie_hub.shards.progress import tags
 from magpie_hub.spec.model import Spec
-from magpie_hub.spec.snapshot import public
+from magpie_hub.spec.snapshot import card_only, snapshot
 from magpie_hub.tag import own_columns
 
 if TYPE_CHECKING:
     from magpie_hub.card.render import ConfigCard
 
-LIBRARIES = ("magpie-hub", "datasets", "pyarrow", "numpy", "jinja2", "xxhash")
-"""What the bytes of a release depend on besides the spec and the shards."""
-
-
-BUILT = Path("card") / "built.json"
-"""What the last build made of each config."""
+BUILT = Path("build") / "built.json"
+"""What the last build made, in a run folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,57 +52,118 @@ def build(
 ) -> Built:
     """Make every config's Parquet, the facts and the card; the caller holds the run's lock.
 
-    Raises BuildError where the run is unfinished or a config ends empty; what was built before
-    then stays as it was.
+    Raises BuildError where the run is unfinished, a config ends empty, or the card was edited; what
+    was built before then stays as it was.
     """
-    from magpie_hub.card import facts, render
     from magpie_hub.publish import index
 
     begin(spec, folder, warn)
-    state = curate(spec, folder, report, warn)
+    curate(spec, folder, report, warn)
     place = folder.path / "build"
+    made_before = keeping.read(folder.path / BUILT)
+    _check_unedited(place, made_before)
     new = fresh(place)
-    cards, made_before, records = [], keeping.read(folder.path / BUILT), {}
-    rows = {}
+    cards, records, rows = [], {}, {}
     for done, name in enumerate(spec.active_configs, 1):
-        card, records[name] = _config(spec, folder, name, new / name, made_before)
+        card, records[name] = _config(spec, folder, name, new / name, made_before.configs)
         rows[name] = index.hash_files(sorted((new / name).glob("*.parquet")))
         cards.append(card)
-        for note in cards[-1].notes:
+        for note in card.notes:
             warn(f"config `{name}`: {note}")
         report("build", done, len(spec.active_configs), 0)
-    made = state["pins"] | {
-        "context_length": state.get("context_length"),
-        "neighbours": _search(state, folder) if spec.tags.neighbours is not None else None,
-    }
-    models = {
-        name: {**asdict(how), "revision": state["tags"][name]["revision"]}
-        for name, how in tags(folder).items()
-    }
-    if spec.tags.safety is not None and "safety" in models:
-        models["safety"]["categories"] = adapter_of(spec).categories
-    curation = curated(spec, folder)
-    page = render.render(public(state["spec"]), made, cards, models, curation)
-    write_text(new / "README.md", page)
+    files = describe(spec, folder, cards, rows)
+    for name, content in files.items():
+        (new / name).parent.mkdir(parents=True, exist_ok=True)
+        (new / name).write_bytes(content)
     index.write(new / "index.parquet", dict(sorted(rows.items())))
+    keeping.write(new / BUILT.name, keeping.Record(records, keeping.checksums(new, files)))
     swap(place)
-    measured = facts.as_json({card.name: card.facts for card in cards}, models, curation)
-    shown = json.dumps(measured, ensure_ascii=False, indent=2) + "\n"
-    write_text(folder.path / "card" / "facts.json", shown)
-    # Last: what it lists is what the files above were made from.
-    keeping.write(folder.path / BUILT, records)
     return Built(place, {card.name: card.funnel for card in cards})
 
 
+def differences(spec: Spec, folder: RunFolder) -> list[str]:
+    """Return, as lines of a diff, how the built card is not what data, spec and templates give.
+
+    Changes nothing. Raises BuildError where it is the data that is not what the spec gives.
+    """
+    from magpie_hub.publish import index
+
+    check(spec)
+    place, record = folder.path / "build", keeping.read(folder.path / BUILT)
+    check_built(spec, folder, record)
+    cards = [
+        config_card(spec, name, place / name, *keeping.told(record.configs[name]))
+        for name in spec.active_configs
+    ]
+    rows = index.read(place / "index.parquet")
+    files = describe(spec, folder, cards, {card.name: rows[card.name] for card in cards})
+    found = []
+    for name in sorted({*files, *record.card}):
+        there = (place / name).read_bytes() if (place / name).is_file() else b""
+        if there != (made := files.get(name, b"")):
+            found += _compared(name, there, made)
+    return found
+
+
+def check_built(
+    spec: Spec, folder: RunFolder, record: keeping.Record, *, exactly: bool = False
+) -> None:
+    """Raise BuildError unless what was built is all of what spec and shards say now.
+
+    exactly: also in what concerns the card alone.
+    """
+    state, now = folder.state(), snapshot(spec)
+    again = "make it with `magpie-hub build SPEC`: it opens no engine"
+    if state["spec"] != now and (exactly or not card_only(state["spec"], now)):
+        keys = {**state["spec"], **now}
+        changed = [key for key in keys if state["spec"].get(key) != now.get(key)]
+        raise BuildError(
+            f"`{folder.path}` was made from another state of the spec: `{'`, `'.join(changed)}`"
+            " differ",
+            hint="`magpie-hub build SPEC` brings the run up to it, or says which command does",
+        )
+    magpie = bundled.builder_module().Magpie
+    for name in spec.active_configs:
+        # To open one says what is missing, and which command makes it.
+        builder = magpie(config_name=name, data_dir=folder.path)
+        if name not in record.configs:
+            raise BuildError(f"config `{name}` of `{folder.path}` is not built", hint=again)
+        made = record.configs[name]
+        files = keeping.files_of(folder.path / "build" / name)
+        if (made["hash"], made["files"]) != (builder.hash, files):
+            raise BuildError(
+                f"config `{name}` of `{folder.path}` was built from other shards, by other code,"
+                " or was changed since",
+                hint=again,
+            )
+
+
+def _check_unedited(place: Path, record: keeping.Record) -> None:
+    """Raise BuildError where a build would take the place of what a person wrote."""
+    if edited := keeping.edited(place, record):
+        raise BuildError(
+            f"`{place / edited}` was edited since it was built; another build would undo it",
+            hint="what a person writes belongs into the card that is published, `card:` of the"
+            " spec, or templates of one's own; move it there and remove the file"
+            " (`magpie-hub build --check SPEC` shows the difference)",
+        )
+
+
+def _compared(name: str, there: bytes, made: bytes) -> list[str]:
+    """Return the differing lines of a text, or that a picture differs."""
+    if name.endswith(".png"):
+        return [f"{name} is not what the facts give"]
+    lines = (there.decode(errors="replace").splitlines(), made.decode().splitlines())
+    return [*difflib.unified_diff(*lines, name, f"{name}, made anew", lineterm="", n=1)]
+
+
 def _config(
-    spec: Spec, folder: RunFolder, name: str, place: Path, before: keeping.Record
-) -> "tuple[ConfigCard, keeping.Record]":
+    spec: Spec, folder: RunFolder, name: str, place: Path, before: Mapping[str, Any]
+) -> "tuple[ConfigCard, dict[str, Any]]":
     """Bring a config's Parquet files into `place`; return what the card says of it, and a record.
 
     before: the records of the last build, whose files are taken over where nothing has changed.
     """
-    from magpie_hub.card.facts import measure
-    from magpie_hub.card.render import ConfigCard
     from magpie_hub.shards.parquet import write_release
 
     magpie = bundled.builder_module().Magpie
@@ -121,31 +177,5 @@ def _config(
             schema = arrow_schema({field.name: field.type for field in fields})
             write_release(place, "train", builder.tables(), schema)
         funnel, notes = same or (builder.funnel, builder.selection.notes)
-    card = ConfigCard(
-        name=name,
-        fields=fields,
-        default=name == spec.default_config,
-        filter=spec.active_configs[name].filter,
-        funnel=funnel,
-        facts=measure(place),
-        where=builder.config.where,
-        size=builder.size,
-        alias=spec.active_configs[name].alias,
-        notes=notes,
-    )
+    card = config_card(spec, name, place, funnel, notes)
     return card, keeping.record(builder.hash, versions(), place, funnel, notes)
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what the bytes of a release depend on."""
-    return {name: importlib.metadata.version(name) for name in LIBRARIES}
-
-
-def _search(state: Mapping[str, Any], folder: RunFolder) -> dict[str, Any]:
-    """Return by what vectors neighbours were searched, and how."""
-    from magpie_hub.shards.parquet import read_labels
-
-    tag = state["tags"]["neighbours"]
-    how = read_labels(folder.shard(tag["stage"], folder.units()[0]))
-    names = ("index", "recall", "searched_again")
-    return {"model": tag["model"], **{name: how.get(name) for name in names}}

@@ -21,6 +21,7 @@ from magpie_hub.run.weights import find
 from magpie_hub.spec.model import Spec
 from magpie_hub.spec.sections import Model
 from magpie_hub.spec.snapshot import model_name
+from magpie_hub.spec.tags import RewardTag, SafetyTag
 from magpie_hub.tag import Role, Tag, wanted
 from magpie_hub.tag.base_response import BaseResponse
 from magpie_hub.tag.safety import ADAPTERS, Adapter
@@ -96,10 +97,10 @@ def makers(spec: Spec) -> dict[str, Maker]:
 def _maker(spec: Spec, name: str, tag: Tag) -> Maker:
     tags = spec.tags
     if tag.role == "guard" and tags.safety is not None:
-        section = Model(model=tags.safety.model, engine=tags.safety.engine)
+        section = _section(tags.safety)
         return Maker("guard", section, "tags.safety", adapter_of(spec))
     if tag.role == "reward" and tags.reward is not None:
-        section = Model(model=tags.reward.model, engine=tags.reward.engine)
+        section = _section(tags.reward)
         return Maker("reward", section, "tags.reward")
     if tag.role == "base" and tags.reward is not None and tags.reward.base is not None:
         return Maker("base", tags.reward.base, "tags.reward.base")
@@ -113,6 +114,10 @@ def _maker(spec: Spec, name: str, tag: Tag) -> Maker:
         f"the tag `{name}` needs a judge, and nothing names one",
         hint="add `judge: {model: ..., engine: ...}` to the spec",
     )
+
+
+def _section(tag: SafetyTag | RewardTag) -> Model:
+    return Model(model=tag.model, engine=tag.engine, price_per_hour=tag.price_per_hour)
 
 
 def adapter_of(spec: Spec) -> Adapter:

@@ -11,15 +11,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from magpie_hub import bundled, columns
+from magpie_hub import columns
 from magpie_hub.errors import BuildError, TargetError
 from magpie_hub.run import keeping
 from magpie_hub.run.begin import check
-from magpie_hub.run.building import BUILT
+from magpie_hub.run.building import BUILT, check_built
+from magpie_hub.run.describing import CARD, FACTS
 from magpie_hub.shards.files import known_sha256
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.spec.model import Spec
-from magpie_hub.spec.snapshot import public, snapshot
+from magpie_hub.spec.snapshot import public
 from magpie_hub.tag import own_columns
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ class Wanted:
 
     target: `hub`, or the folder under which owner/name is put. delete: configs whose loss is agreed
     to. create, private: whether a repository is to be made, and how. pull_request: to propose
-    instead of to publish. as_of: a version whose files are published again.
+    instead of to publish. as_of: a version whose files are published again. discard_edits: whether
+    what was edited in the generated part of the card may be lost.
     """
 
     target: str
@@ -46,6 +48,7 @@ class Wanted:
     private: bool = False
     pull_request: bool = False
     as_of: str | None = None
+    discard_edits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ def check_target(spec: Spec, wanted: Wanted) -> None:
     if wanted.target != HUB:
         folder_of(spec, wanted).check()
         return
+    _check_licence(spec)
     from magpie_hub.publish.repository import Repository
 
     repository = Repository(spec.repo)
@@ -78,6 +82,8 @@ def plan(spec: Spec, folder: RunFolder, wanted: Wanted, against: str | None) -> 
     from magpie_hub.publish.plan import plan as compare
 
     check(spec)
+    if wanted.target == HUB and against is None:
+        _check_licence(spec)
     release, held = built(spec, folder), _held(spec, wanted, against)
     planned = compare(release, held, delete=wanted.delete)
     pending = held.manifest.version
@@ -95,17 +101,20 @@ def publish(spec: Spec, folder: RunFolder, wanted: Wanted, say: Callable[[str], 
     """Bring what was built, or an old version, into the target."""
     check(spec)
     if wanted.target == HUB:
+        _check_licence(spec)
         return _to_hub(spec, folder, wanted, say)
     if wanted.as_of or wanted.pull_request:
         raise TargetError(
             "a folder holds one version: there is none to go back to, and nothing to propose",
             hint="add `--to hub`",
         )
+    from magpie_hub.publish.plan import check_edits
     from magpie_hub.publish.plan import plan as compare
 
     place = folder_of(spec, wanted)
     with place.owned():
         planned = compare(built(spec, folder), place.read(), delete=wanted.delete)
+        check_edits(planned, discard=wanted.discard_edits)
         if planned.changes:
             place.put(planned)
     return Put(planned, Path(wanted.target) / spec.repo)
@@ -127,11 +136,11 @@ def built(spec: Spec, folder: RunFolder) -> "Release":
     from magpie_hub.publish import index
     from magpie_hub.publish.release import Release
 
-    state, records = folder.state(), keeping.read(folder.path / BUILT)
-    _check_built(spec, folder, state, records)
-    place = folder.path / "build"
+    record = keeping.read(folder.path / BUILT)
+    check_built(spec, folder, record, exactly=True)
+    facts = _facts(folder, record)
+    state, place = folder.state(), folder.path / "build"
     rows = index.read(place / "index.parquet")
-    facts = _facts(folder)
     features = {
         field.name: field.type for field in columns.fields(spec.kind, own_columns(spec.tags))
     }
@@ -143,7 +152,7 @@ def built(spec: Spec, folder: RunFolder) -> "Release":
             "alias": config.alias,
             "frozen": config.freeze,
             "features": features,
-            "funnel": records[name]["funnel"],
+            "funnel": record.configs[name]["funnel"],
             "facts": {key: facts[name][key] for key in ("counts", "numbers")},
         }
         for name, config in spec.active_configs.items()
@@ -151,17 +160,18 @@ def built(spec: Spec, folder: RunFolder) -> "Release":
     sources = {
         f"{name}/{file}": place / name / file
         for name in spec.active_configs
-        for file in records[name]["files"]
+        for file in record.configs[name]["files"]
     }
+    sources |= {name: place / name for name in record.card if name.startswith("figures/")}
     return Release(
         name=spec.name,
         repo=spec.repo,
         version=spec.version,
-        card=(place / "README.md").read_text("utf-8"),
+        card=(place / CARD).read_text("utf-8"),
         made={
             "spec": public(state["spec"]),
             "fingerprint": state["fingerprint"],
-            "versions": records[spec.default_config]["versions"],
+            "versions": record.configs[spec.default_config]["versions"],
         },
         configs=configs,
         files={
@@ -173,47 +183,27 @@ def built(spec: Spec, folder: RunFolder) -> "Release":
     )
 
 
-def _check_built(
-    spec: Spec, folder: RunFolder, state: dict[str, Any], records: keeping.Record
-) -> None:
-    """Raise BuildError unless what was built is all of what spec and shards say now."""
-    magpie = bundled.builder_module().Magpie
-    again = "make it with `magpie-hub build SPEC`: it opens no engine"
-    if state["spec"] != snapshot(spec):
-        now = snapshot(spec)
-        keys = {**state["spec"], **now}
-        changed = [key for key in keys if state["spec"].get(key) != now.get(key)]
+def _check_licence(spec: Spec) -> None:
+    """Raise SpecError unless the spec states a licence that the models allow what they wrote."""
+    from magpie_hub.card import licences
+
+    licences.check(spec)
+
+
+def _facts(folder: RunFolder, record: keeping.Record) -> dict[str, Any]:
+    """Return the facts of each config; BuildError where card, figures or facts are not as built."""
+    place, again = folder.path / "build", "make it with `magpie-hub build SPEC`: it opens no engine"
+    names = {CARD, FACTS, "index.parquet", *record.card}
+    if lost := sorted(name for name in names if not (place / name).is_file()):
+        raise BuildError(f"`{place / lost[0]}` is missing, expected what was built", hint=again)
+    if edited := keeping.edited(place, record):
         raise BuildError(
-            f"`{folder.path}` was made from another state of the spec: `{'`, `'.join(changed)}`"
-            " differ",
-            hint="`magpie-hub build SPEC` brings the run up to it, or says which command does",
+            f"`{place / edited}` was changed since it was built, expected it as it was",
+            hint="what a person writes belongs into the card that is published, `card:` of the"
+            " spec, or templates of one's own; move it there, remove the file, and make it with"
+            " `magpie-hub build SPEC`",
         )
-    for name in spec.active_configs:
-        # To open one says what is missing, and which command makes it.
-        builder = magpie(config_name=name, data_dir=folder.path)
-        if name not in records:
-            raise BuildError(f"config `{name}` of `{folder.path}` is not built", hint=again)
-        files = keeping.files_of(folder.path / "build" / name)
-        if (records[name]["hash"], records[name]["files"]) != (builder.hash, files):
-            raise BuildError(
-                f"config `{name}` of `{folder.path}` was built from other shards, by other code,"
-                " or was changed since",
-                hint=again,
-            )
-    found = _facts(folder)
-    for name in ("README.md", "index.parquet"):
-        if not (folder.path / "build" / name).exists() or spec.active_configs.keys() - found.keys():
-            raise BuildError(
-                f"what was built in `{folder.path}` has no card, no index or no facts", hint=again
-            )
-
-
-def _facts(folder: RunFolder) -> dict[str, Any]:
-    """Return the facts of each config; none where the file is missing or damaged."""
-    try:
-        return dict(json.loads((folder.path / "card" / "facts.json").read_bytes())["configs"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
+    return dict(json.loads((place / FACTS).read_bytes())["configs"])
 
 
 def _held(spec: Spec, wanted: Wanted, against: str | None) -> "Published":
@@ -262,6 +252,11 @@ def _to_hub(spec: Spec, folder: RunFolder, wanted: Wanted, say: Callable[[str], 
         frozen = [name for name, config in spec.active_configs.items() if config.freeze]
         release = as_of(repository, spec.name, str(wanted.as_of).removeprefix("v"), frozen)
     done = carry_out(
-        release, repository, say, delete=wanted.delete, pull_request=wanted.pull_request
+        release,
+        repository,
+        say,
+        delete=wanted.delete,
+        pull_request=wanted.pull_request,
+        discard_edits=wanted.discard_edits,
     )
     return Put(done.plan, None, done.commit, done.pull_request)

@@ -132,7 +132,8 @@ def _stage(folder: RunFolder, stage: str, of: int) -> Progress:
         # Read first: a journal goes only once its shard is there, so no row is missed.
         found = read(folder.journal(stage, unit))[0][1:]
         if folder.finished(stage, unit):
-            table = folder.read(stage, unit, SHARDS[stage])
+            names = ["rejection", "completion_tokens", "seconds"]
+            table = folder.read(stage, unit, SHARDS[stage], names)
             rejected.update(r for r in table["rejection"].to_pylist() if r is not None)
             found = table.select(["completion_tokens", "seconds"]).to_pylist()
         rows += len(found)

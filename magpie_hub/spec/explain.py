@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from magpie_hub.errors import SpecError
-from magpie_hub.spec import curation, model, sections, source, tags
+from magpie_hub.spec import card, curation, model, sections, source, tags
 from magpie_hub.spec.document import Document
 from magpie_hub.spec.wording import fault, shown
 
@@ -72,6 +72,22 @@ EXAMPLES = {
     "default": "true",
     "alias": "filtered-300k",
     "freeze": "true",
+    "about": "for supervised fine-tuning",
+    "price_per_hour": "2.5",
+    "card": "{samples: unscreened}",
+    "title": "Magpie SmolLM2",
+    "samples": "unscreened",
+    "template": "my-cards/",
+    "results": "[{benchmark: IFEval, model: org/m, score: 58.2, measured_by: org}]",
+    "benchmark": "IFEval",
+    "score": "58.2",
+    "measured_by": "org",
+    "link": "https://example.com/results",
+    "licences": "{org/m: {license: apache-2.0}}",
+    "notice": "Built with Qwen",
+    "restriction": "no commercial use",
+    "allows": "[cc-by-nc-4.0, other]",
+    "contact": "data@example.com",
 }
 """Each key of a spec with a value that is right, for hints."""
 
@@ -101,6 +117,9 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "size": model.AtMost,
     **dict.fromkeys(("against", "benchmarks"), source.Source),
     "adapter": tags.Adapter,
+    "card": card.Card,
+    "card.results": card.Result,
+    "card.licences.NAME": card.Licence,
 }
 
 _TYPES = {
@@ -112,6 +131,8 @@ _TYPES = {
     "list_type": "a list",
     "too_short": "at least one item",
     "dict_type": "a map",
+    "link": "a link that begins with `https://` or `http://`",
+    "contact": "a link that begins with `https://`, or an e-mail address",
     "model_type": "a map",
     "greater_than_equal": "at least {ge:.12g}",
     "greater_than": "more than {gt:.12g}",
@@ -119,6 +140,8 @@ _TYPES = {
     "less_than": "less than {lt:.12g}",
 }
 
+_OF_TEXT = ("literal_error", "link", "contact")
+"""Faults of a value that is text, as it should be."""
 _HOMES = 3
 """How many of the sections that have a key are named to whom it stands elsewhere."""
 
@@ -175,7 +198,7 @@ def _found(detail: ErrorDetails) -> str:
     if value is None or value == "":
         return "empty"
     # `5` and "5" look alike where only the type is at fault.
-    is_text = isinstance(value, str) and detail["type"] != "literal_error"
+    is_text = isinstance(value, str) and detail["type"] not in _OF_TEXT
     return f"{shown(value)} is text" if is_text else shown(value)
 
 
@@ -202,6 +225,8 @@ def _section(path: _Path) -> str:
     """Return the key of `_SECTIONS` for the place of a map."""
     if path[:1] == ("configs",) and path[-1] != "size":
         return "configs.NAME"
+    if path[:2] == ("card", "licences"):
+        return "card.licences.NAME"
     dotted = ".".join(part for part in path if isinstance(part, str))
     last = dotted.rpartition(".")[2]
     # An engine, a judge and the like have the same keys wherever they stand.

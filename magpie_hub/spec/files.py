@@ -1,7 +1,7 @@
-"""The files that a spec names to have their content in it: a prompt, and the schema of its answer.
+"""The files that a spec names: a prompt and the schema of its answer, and the card's templates.
 
-A run remembers what they said, and a card shows it. Knows the two keys and nothing of what is in
-the files.
+Of the first two the content takes the path's place: a run remembers it, and a card shows it. Of
+templates the path is enough. Knows the three keys and nothing of what is in the files.
 """
 
 import json
@@ -17,14 +17,36 @@ _ENDINGS = {"prompt": (".jinja", ".txt", ".md"), "schema": (".json", ".yaml", ".
 
 
 def with_files(document: Document, file: str, folder: Path) -> dict[str, Any]:
-    """Return a spec's data with the content of the files that its tags name.
+    """Return a spec's data with the content of the files that its tags name, and a whole path.
 
     file: the name that errors give the spec. folder: where it lies; the paths are relative to it.
     Raises SpecError.
     """
+    return document.data | _filled(document, file, folder) | _placed(document, file, folder)
+
+
+def _placed(document: Document, file: str, folder: Path) -> dict[str, Any]:
+    """Return `card:` with the path of its templates as it is from anywhere."""
+    card = document.data.get("card")
+    template = card.get("template") if isinstance(card, dict) else None
+    if not isinstance(card, dict) or not isinstance(template, str) or not template:
+        return {}
+    place = folder.absolute() / template
+    try:
+        is_there = place.is_dir()
+    except OSError:  # No folder can be called so.
+        is_there = False
+    if not is_there:
+        hint = "correct the path, which is relative to the spec, or remove the key"
+        message = f"there is no folder {shown(template)}"
+        raise fault(file, document.lines, "card.template", message, hint=hint)
+    return {"card": {**card, "template": str(place)}}
+
+
+def _filled(document: Document, file: str, folder: Path) -> dict[str, Any]:
     tags = document.data.get("tags")
     if not isinstance(tags, dict):
-        return document.data
+        return {}
     filled = dict(tags)
     for name, key, path in _named(tags):
         try:
@@ -35,7 +57,7 @@ def with_files(document: Document, file: str, folder: Path) -> dict[str, Any]:
             hint = "correct the file, or its path, which is relative to the spec"
             place = f"tags.{name}.{key}"
             raise fault(file, document.lines, place, message, hint=hint) from error
-    return document.data | {"tags": filled}
+    return {"tags": filled}
 
 
 def _named(tags: dict[str, Any]) -> Iterator[tuple[str, str, str]]:

@@ -13,6 +13,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from magpie_hub.errors import MagpieError, SpecError
+from magpie_hub.spec.card import Card
 from magpie_hub.spec.curation import Decontaminate, Dedup
 from magpie_hub.spec.sections import Model, Section, wrong
 from magpie_hub.spec.source import Source
@@ -72,7 +73,7 @@ class Config(Section):
     filter: the name of a rule set; without one, every row that repeats none. where: a further
     condition, such as `language == 'ZH'`. size: how many rows; the filter says which. default: what
     `load_dataset` opens when no config is named. alias: a second name for the same files. freeze:
-    whether a change of its published rows is an error.
+    whether a change of its published rows is an error. about: in a sentence, what it is for.
     """
 
     filter: str | None = None
@@ -81,6 +82,7 @@ class Config(Section):
     default: bool = False
     alias: str | None = None
     freeze: bool = False
+    about: Annotated[str, Field(min_length=1)] | None = None
 
 
 class Spec(Section):
@@ -102,6 +104,7 @@ class Spec(Section):
     dedup: Dedup = Dedup()
     decontaminate: Decontaminate | None = None
     configs: dict[str, Config | Literal[False]] = {}
+    card: Card = Card()
 
     _name: str = PrivateAttr(default="spec")
     _file: str = PrivateAttr(default="spec")

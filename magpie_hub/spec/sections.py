@@ -55,8 +55,13 @@ Engine = Annotated[EngineSection, BeforeValidator(_by_name)]
 Embedder = Annotated[EmbedderSection, BeforeValidator(_by_name)]
 
 
+Price = Annotated[float, Field(gt=0)]
+"""US dollars for an hour of one engine, on however many GPUs it runs."""
+
+
 class Model(Section):
     """A model and what runs it. model: a Hub id, `ID@REVISION`, or a path to local weights."""
 
     model: Annotated[str, Field(min_length=1)]
     engine: Engine = EngineSection()
+    price_per_hour: Price | None = None

@@ -33,6 +33,11 @@ _OF_THIS_MACHINE = (
 _ADDRESS = re.compile(r"[\w.-]+:\d+(/.*)?")
 _PUBLISHED_ONLY = "responses.reasoning"
 """What decides which columns are published, and not how rows are drawn."""
+_OF_THE_CARD = re.compile(
+    r"license|card(\..+)?|configs\..+\.about"
+    r"|(generator|judge|tags\.(.+\.judge|safety|reward|reward\.base))\.price_per_hour"
+)
+"""What the card says and no row depends on."""
 
 Snapshot = dict[str, Any]
 
@@ -51,7 +56,8 @@ def snapshot(spec: Spec) -> Snapshot:
 
 def public(snapshot: Snapshot) -> Snapshot:
     """Return the snapshot with local paths and addresses of services as `<private>`."""
-    return {key: _public(key, value) for key, value in snapshot.items()}
+    shown = {key: _public(key, value) for key, value in snapshot.items()}
+    return shown | ({"card": _public_card(shown["card"])} if "card" in shown else {})
 
 
 def _public(key: str, value: Any) -> Any:
@@ -68,6 +74,15 @@ def _public(key: str, value: Any) -> Any:
     if key in ("against", "benchmarks"):
         return [_public_release(item) for item in value]
     return PRIVATE if _is_model_path(key, value) else value
+
+
+def card_only(old: Snapshot, new: Snapshot) -> bool:
+    """Return whether two snapshots differ, if at all, in nothing but what the card says."""
+    before, after = (
+        {path: value for path, value in _leaves(one) if not _OF_THE_CARD.fullmatch(path)}
+        for one in (old, new)
+    )
+    return before == after
 
 
 def model_name(model: str) -> str:
@@ -114,6 +129,12 @@ def _public_option(key: str, value: object) -> object:
     )
     is_place = is_place or _is_model_path(key, value)
     return PRIVATE if is_place or key.endswith(_OF_THIS_MACHINE) else value
+
+
+def _public_card(card: Snapshot) -> Snapshot:
+    """Return `card:` as it may be published: templates, and some models, lie on this machine."""
+    licences = {PRIVATE if is_path(key) else key: one for key, one in card["licences"].items()}
+    return card | {"template": card["template"] and PRIVATE, "licences": licences}
 
 
 def _public_release(source: dict[str, Any]) -> Snapshot:

@@ -46,6 +46,9 @@ tags: [lengths, language, personal_data]
 configs:
   raw: {{}}
   filtered: {{filter: finished, default: true}}
+
+# The card shows a few rows that a `safety` tag found safe; without that tag, none, unless:
+# card: {{samples: unscreened}}
 """
 
 _HAS_GGUF = """\

@@ -15,6 +15,7 @@ from magpie_hub.spec.sections import (
     Engine,
     EngineSection,
     Model,
+    Price,
     Section,
     wrong,
 )
@@ -49,6 +50,7 @@ class RewardTag(Section):
 
     model: Annotated[str, Field(min_length=1)] = "sfairXC/FsfairX-LLaMA3-RM-v0.1"
     engine: Engine = EngineSection(name="vllm")
+    price_per_hour: Price | None = None
     base: Model | None = None
 
 
@@ -71,6 +73,7 @@ class SafetyTag(Section):
 
     model: Annotated[str, Field(min_length=1)] = "meta-llama/Llama-Guard-3-8B"
     engine: Engine = EngineSection(name="vllm")
+    price_per_hour: Price | None = None
     adapter: str | Adapter | None = None
 
 

@@ -1,122 +1,74 @@
-"""What is measured of a config's files: by eye on four rows, and against pandas on many."""
+"""How `facts.json` writes what was measured."""
 
 import json
-import random
 
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from magpie_hub.card.facts import LENGTHS, as_json, measure
-from magpie_hub.columns import SFT
-from magpie_hub.records import arrow_schema
+from magpie_hub.card.cost import Spent, cost
+from magpie_hub.card.facts import Cell, ConfigFacts, Histogram, Turn, as_json
+from magpie_hub.curate.funnel import funnel
 
-SCHEMA = arrow_schema({field.name: field.type for field in SFT})
+NUMBERS = {"total": 9, "mean": 3.0, "deviation": 0.8, "min": 2, "p25": 2, "median": 3, "p75": 3}
+FACTS = ConfigFacts(
+    rows=3,
+    files=(("train-00000-of-00001.parquet", 700, 3),),
+    bytes_memory=900,
+    turns=(Turn("user", 3, NUMBERS, Histogram((2, 3, 4, 5), (1, 1, 1))),),
+    numbers={"response_tokens": NUMBERS, "points": NUMBERS},
+    counts={"language": {"EN": 2, "none": 1}},
+    histograms={"response_tokens": Histogram((2, 3, 4, 5), (1, 1, 1))},
+    grid=(Cell(1.0, 0.99, 3, 4.5, None, 0.25),),
+    engines=(("scripted", "1", ""),),
+    empty=("safety",),
+    samples=({"uuid": "0", "messages": [{"role": "user", "content": "a secret"}]},),
+)
 
 
 @pytest.fixture
-def config(tmp_path):
-    """Write lists of rows as the Parquet files of a config; return the config's folder."""
-
-    def write(*files):
-        for number, rows in enumerate(files):
-            name = f"train-{number:05d}-of-{len(files):05d}.parquet"
-            pq.write_table(pa.Table.from_pylist(rows, SCHEMA), tmp_path / name, row_group_size=2)
-        return tmp_path
-
-    return write
-
-
-def test_four_rows(config, row):
-    """Lengths, counts and engines over two files are what one finds by eye."""
-    folder = config(
-        [row(instruction_length=n, finish_reason=f) for n, f in [(1, "stop"), (2, "length")]]
-        + [row(instruction_length=3, language=None)],
-        [row(instruction_length=10, language="DE")],
+def shown():
+    """The facts of a release of one config, and a second name that shares its rows."""
+    return as_json(
+        {"raw": FACTS},
+        {"raw": funnel(5, [("instruction", "empty", 2)])},
+        {"quality": {"rows": 3, "failed": {}}},
+        {"backend": "rensa"},
+        {("raw", "small"): 2},
+        cost({"responses": Spent("org/m", 5, 9, 3.6, None)}, 4, {"raw": 3}),
     )
-    facts = measure(folder)
-
-    assert facts.rows == 4
-    assert [(name, rows) for name, _, rows in facts.files] == [
-        ("train-00000-of-00002.parquet", 3),
-        ("train-00001-of-00002.parquet", 1),
-    ]
-    assert facts.bytes == sum(path.stat().st_size for path in folder.iterdir())
-    assert facts.numbers["instruction_length"] == {
-        "mean": 4.0,
-        "deviation": 3.5,  # the root of (9 + 4 + 1 + 36) / 4, to one digit
-        "min": 1,
-        "p25": 1,
-        "median": 2,
-        "p75": 3,
-        "p95": 3,
-        "max": 10,
-    }
-    assert facts.counts["finish_reason"] == {"stop": 3, "length": 1}
-    assert list(facts.counts["language"].items()) == [("EN", 2), ("DE", 1), ("none", 1)]
-    assert facts.engines == (("scripted", "1", "5fcb290"),)
-    assert facts.sample["instruction_length"] == 1
 
 
-def test_a_column_without_values_has_no_numbers(config, row):
-    """A tag that the spec leaves out is not shown as zeros."""
-    empty = dict.fromkeys(LENGTHS[:2])
-    facts = measure(config([row(**empty), row(**empty)]))
-    assert list(facts.numbers) == ["response_tokens"]
+def test_facts_are_plain_data(shown):
+    """All of it can be written as JSON with its version, and no row's text is in it."""
+    written = json.dumps(shown, allow_nan=False)
+    assert json.loads(written)["format"] == 1
+    assert "a secret" not in written
 
 
-def test_lists_and_rewards(config, row):
-    """A list counts for each of its values, an empty one as none; a reward has four digits."""
-    rows = [
-        row(safety_categories=["S1", "S2"], instruct_reward=1 / 3),
-        row(safety_categories=["S2"], instruct_reward=-1.0),
-        row(safety_categories=[]),
-        row(),
-    ]
-    facts = measure(config(rows))
-    assert facts.counts["safety_categories"] == {"S2": 2, "none": 2, "S1": 1}
-    reward = facts.numbers["instruct_reward"]
-    assert (reward["mean"], reward["min"], reward["max"]) == (-0.3333, -1.0, 0.3333)
-    assert {"safety", "base_reward"} <= set(facts.empty)
-    assert facts.empty.count("safety_categories") == 0
-
-
-def test_engines_are_those_that_wrote_rows(config, row):
-    """A run that went on with another version of its engine names both, each once."""
-    old, new = ({**row()["gen_response_configs"], "engine_version": v} for v in ("1", "2"))
-    rows = [row(gen_response_configs=drawn) for drawn in (new, old, new)]
-    assert [version for _, version, _ in measure(config(rows)).engines] == ["1", "2"]
-
-
-def test_numbers_are_those_of_pandas(config, row):
-    """On 500 rows with gaps every figure is the one that pandas computes."""
-    draw = random.Random(0)
-    values = [draw.choice([None, draw.randrange(10_000)]) for _ in range(500)]
-    facts = measure(config([row(response_length=value) for value in values]))
-
-    column = pd.Series(values, dtype="Int64").dropna().astype("int64")
-    quantiles = {"p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95}
-    assert facts.numbers["response_length"] == {
-        "mean": round(column.mean(), 1),
-        "deviation": round(column.std(ddof=0), 1),
-        "min": column.min(),
-        **{name: column.quantile(q, interpolation="lower") for name, q in quantiles.items()},
-        "max": column.max(),
+def test_a_config_has_all_that_was_measured(shown):
+    """A config's numbers and counts stand under the names that a later plan compares."""
+    raw = json.loads(json.dumps(shown))["configs"]["raw"]
+    assert (raw["rows"], raw["bytes"], raw["bytes_memory"]) == (3, 700, 900)
+    assert raw["files"] == [["train-00000-of-00001.parquet", 700, 3]]
+    assert raw["numbers"] == {"response_tokens": NUMBERS, "points": NUMBERS}
+    assert raw["counts"] == {"language": {"EN": 2, "none": 1}}
+    assert raw["turns"][0]["histogram"] == {"edges": [2, 3, 4, 5], "rows": [1, 1, 1]}
+    assert raw["grid"][0]["quality"] == 4.5
+    assert raw["funnel"] == {
+        "drawn": 5,
+        "steps": [{"stage": "instruction", "reason": "empty", "dropped": 2, "left": 3}],
     }
 
 
-def test_as_json(config, row):
-    """The facts of a config are plain data, with units and without a row's text."""
-    facts = {"raw": measure(config([row("a secret")]))}
-    shown = as_json(facts, {"quality": {"rows": 1, "failed": {}}}, {"backend": "rensa"})
-
-    assert json.loads(json.dumps(shown)) == shown
-    assert shown["configs"]["raw"]["counts"] == {
-        "language": {"EN": 1},
-        "finish_reason": {"stop": 1},
-    }
-    assert set(shown["units"]) >= set(shown["configs"]["raw"]["numbers"])
-    assert shown["tags"] == {"quality": {"rows": 1, "failed": {}}}
+def test_the_release_has_what_its_configs_share_and_cost(shown):
+    """Overlaps, cost, tags and curation are those that were given."""
+    assert shown["overlaps"] == [{"configs": ["raw", "small"], "rows": 2}]
+    assert shown["cost"]["total"] == {"tokens": 9, "engine_hours": 0.001, "dollars": None}
+    assert shown["tags"] == {"quality": {"rows": 3, "failed": {}}}
     assert shown["curation"] == {"backend": "rensa"}
-    assert "a secret" not in json.dumps(shown)
+
+
+def test_everything_has_a_unit(shown):
+    """Each column of numbers, a tag that a spec made up too, and each key of a config has one."""
+    raw = shown["configs"]["raw"]
+    assert set(shown["units"]) >= set(raw["numbers"]) | set(raw) - {"empty"}
+    assert shown["units"]["points"] == "as the tag gives it"

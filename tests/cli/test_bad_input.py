@@ -161,7 +161,13 @@ TABLE = [
     (spec, "status tiny.yaml", "there is no run in `runs/tiny`", "magpie-hub generate"),
     (spec, "init tiny.yaml", "`tiny.yaml` exists already", "does not"),
     (nothing, "init x.yaml --from smollm", "smollm", "smollm2"),
-    (spec, "release tiny.yaml --to hub", "there is no token", "HF_TOKEN"),
+    (spec, "release tiny.yaml --to hub", "`license`", "license: "),
+    (
+        broken("repo: org/tiny", "repo: org/tiny\nlicense: cc0-1.0"),
+        "release tiny.yaml --to hub",
+        "there is no token",
+        "HF_TOKEN",
+    ),
     (spec, "release tiny.yaml --to tiny.yaml/x", "`tiny.yaml`", "hint: "),
 ]
 

@@ -57,7 +57,8 @@ def test_stages_one_by_one_give_the_same_build() -> None:
     built = Path("runs/tiny/build")
     assert {name: fingerprints(built)[name] for name in released} == released
     card = (built / "README.md").read_text().split("\n---\n", 1)[1]
-    assert card.strip() in Path("dist/org/tiny/README.md").read_text()
+    card = card.strip().replace("vX.Y.Z", "v1.0.0")
+    assert card in Path("dist/org/tiny/README.md").read_text()
 
 
 def test_preview_shows_rows_and_leaves_nothing(here: Path) -> None:

@@ -7,38 +7,15 @@ from pathlib import Path
 
 import pytest
 import yaml
-from click.testing import CliRunner, Result
 from datasets import load_dataset
 
-from magpie_hub.cli import main
+from tests.cli.publishing import CONFIGS, LICENCE, made, magpie_hub
 from tests.hub.hub import Hub
 from tests.making import spec_file
-from tests.publish.released import repo, serving_clients, tags
+from tests.publish.released import repo, tags
 from tests.run.importing import refused
 
-CONFIGS = {"filtered": {"filter": "finished", "default": True, "alias": "best"}}
-
-
-@pytest.fixture(autouse=True)
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    """A hub, and a folder of its own with a tiny spec as the current one."""
-    monkeypatch.chdir(tmp_path)
-    spec_file(tmp_path, 40, configs=CONFIGS)
-    with serving_clients(tmp_path) as served:
-        yield served
-
-
-def magpie_hub(*arguments: str, code: int = 0) -> Result:
-    """Run a command that must end with an exit code."""
-    result = CliRunner().invoke(main, arguments)
-    assert result.exit_code == code, result.stderr
-    return result
-
-
-def made(*commands: str) -> None:
-    """Bring the spec through some stages."""
-    for command in commands:
-        magpie_hub(command, "tiny.yaml")
+pytestmark = pytest.mark.usefixtures("hub")
 
 
 def test_from_a_spec_to_a_version_of_the_repository(hub: Hub) -> None:
@@ -64,7 +41,7 @@ def test_a_plan_says_what_a_publish_then_does(hub: Hub) -> None:
     magpie_hub("publish", "tiny.yaml", "--create")
     assert "nothing to do, v1.0.0" in magpie_hub("plan", "tiny.yaml").stdout
 
-    spec_file(Path(), 60, configs=CONFIGS)
+    spec_file(Path(), 60, configs=CONFIGS, license=LICENCE)
     made("generate", "tag", "build")
     told = json.loads(magpie_hub("plan", "tiny.yaml", "--json", code=3).stdout)
     assert (told["version"], told["before"], told["level"]) == ("1.1.0", "1.0.0", "minor")
@@ -93,7 +70,7 @@ def test_a_plan_counts_on_the_version_of_a_publish_that_was_stopped(hub: Hub) ->
         del state["refs"]["refs/tags/v1.0.0"]
     shown = magpie_hub("plan", "tiny.yaml", code=3).stdout
     assert shown.startswith("org/tiny: v1.0.0 is in place; to be verified and given its version\n")
-    spec_file(Path(), 60, configs=CONFIGS)
+    spec_file(Path(), 60, configs=CONFIGS, license=LICENCE)
     made("generate", "tag", "build")
     shown = magpie_hub("plan", "tiny.yaml", code=3).stdout
     assert shown.startswith("org/tiny: v1.0.0 -> v1.1.0 (minor)\n")
@@ -134,7 +111,8 @@ def test_verify_needs_no_spec() -> None:
 def test_an_unfinished_run_is_named_with_the_command_that_goes_on(hub: Hub, command: str) -> None:
     """No engine is opened: each stage that is missing is named in turn, and nothing is sent."""
     engine = {"name": "scripted", "transcript": "asked.jsonl"}
-    spec_file(Path(), 40, configs=CONFIGS, generator={"model": "scripted", "engine": engine})
+    generator = {"model": "scripted", "engine": engine}
+    spec_file(Path(), 40, configs=CONFIGS, generator=generator, license=LICENCE)
     asked = Path("asked.jsonl")
 
     assert "magpie-hub generate SPEC" in refused(command, "tiny.yaml")
@@ -194,7 +172,6 @@ def test_a_public_repository_does_not_take_what_should_be_private(hub: Hub) -> N
     assert repo(hub).at("main").sha == commits
 
 
-@pytest.mark.usefixtures("hub")
 @pytest.mark.parametrize(("token", "says"), [("hf_read", "may only read"), (None, "no token")])
 def test_a_token_that_cannot_write_is_told_before_the_work(
     monkeypatch: pytest.MonkeyPatch, token: str | None, says: str
@@ -207,21 +184,11 @@ def test_a_token_that_cannot_write_is_told_before_the_work(
     assert not Path("runs").exists()
 
 
-def test_only_what_was_built_is_published(hub: Hub) -> None:
-    """A file that somebody, or a system, has put beside the built ones stays here."""
-    made("generate", "tag", "build")
-    Path("runs/tiny/build/filtered/.DS_Store").write_text("mine")
-    magpie_hub("publish", "tiny.yaml", "--create")
-    assert len(repo(hub).at("main").files) == 6
-    for damaged in ("{", '{"configs": {}}'):
-        Path("runs/tiny/card/facts.json").write_text(damaged)
-        assert "magpie-hub build SPEC" in refused("plan", "tiny.yaml")
-
-
 def test_an_old_version_again_names_what_is_newer(hub: Hub) -> None:
     """Configs that an old version has not got stay, and the list of versions says so."""
     magpie_hub("release", "tiny.yaml", "--to", "hub", "--create")
-    spec_file(Path(), 40, configs=CONFIGS | {"short": {"where": "response_length < 300"}})
+    more = CONFIGS | {"short": {"where": "response_length < 300"}}
+    spec_file(Path(), 40, configs=more, license=LICENCE)
     made("build", "publish")
     magpie_hub("publish", "tiny.yaml", "--as-of", "v1.0.0")
     manifest = json.loads(repo(hub).read("release.json", "v1.1.1"))
@@ -256,6 +223,7 @@ def test_no_private_place_and_no_token_is_published(
     }
     spec = {
         "repo": "org/tiny",
+        "license": LICENCE,
         "source": {"files": [str(secret / "rows.jsonl")]},
         "judge": judge,
         "tags": {
@@ -275,7 +243,7 @@ def test_no_private_place_and_no_token_is_published(
     said = magpie_hub("release", "tiny.yaml", "--run", f"{CANARY}/run", "--to", "hub", "--create")
 
     stored = {path: repo(hub).read(path, "main") for path in repo(hub).at("main").files}
-    assert len(stored) == 6
+    assert {"README.md", "release.json", "figures/tiny/lengths.png"} < stored.keys()
     loaded = [load_dataset("org/tiny", name, split="train").to_list() for name in ("raw", "all")]
     history = repo(hub).history(repo(hub).at("v1.0.0").sha)
     commits = [(commit.title, commit.message) for commit in history]

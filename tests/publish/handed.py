@@ -22,6 +22,7 @@ from tests.hub.store import LFS_SUFFIXES, Entry, Repo
 from tests.publish import small
 
 RAW, SHORT, LAST = (f"{name}/train-00000-of-00001.parquet" for name in ("raw", "short", "last"))
+FIGURE = "figures/tiny/lengths.png"
 CONFIGS = {"raw": small.rows(20), "short": small.rows(5), "last": small.rows(3, first=17)}
 Files = dict[str, bytes]
 
@@ -39,7 +40,8 @@ def serving_release(folder: Path) -> Iterator[Hub]:
 
 def publish(folder: Path, version: str, **changed: list[small.Row]) -> str:
     """Commit the release, some of its configs with other rows, under a version; return the sha."""
-    release = small.release(folder, CONFIGS | changed, aliases={"kurz": "short"})
+    figures = {"lengths": b"\x89PNG, of lengths"}
+    release = small.release(folder, CONFIGS | changed, aliases={"kurz": "short"}, figures=figures)
     commit = small.commit(Repository(small.REPO), release)
     Repository(small.REPO).tag(version, commit)
     return commit

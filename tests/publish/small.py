@@ -47,8 +47,13 @@ def release(
     configs: Mapping[str, Sequence[Row]],
     name: str = "tiny",
     aliases: Mapping[str, str] | None = None,
+    figures: Mapping[str, bytes] | None = None,
+    text: str = "",
 ) -> Release:
-    """Write the files of some configs, by their rows, under `folder` and return their release."""
+    """Write the files of some configs, by their rows, under `folder` and return their release.
+
+    text: what the card says besides its title.
+    """
     for config, held in configs.items():
         write_release(folder / config, "train", [table(held)], SCHEMA)
     sources = {
@@ -56,13 +61,18 @@ def release(
         for config in configs
         for path in sorted((folder / config).iterdir())
     }
+    for figure, content in (figures or {}).items():
+        path = f"figures/{name}/{figure}.png"
+        sources[path] = folder / path
+        sources[path].parent.mkdir(parents=True, exist_ok=True)
+        sources[path].write_bytes(content)
     hashed = {config: index.hash_files(sorted((folder / config).iterdir())) for config in configs}
     called = {config: config for config in configs} | (dict(aliases or {}))
     return Release(
         name=name,
         repo=REPO,
         version=None,
-        card=_card(name, configs, called),
+        card=_card(name, configs, called, text),
         made={"spec": {"repo": REPO}, "fingerprint": "5d1f", "versions": {"pyarrow": "26.0.1"}},
         configs={
             config: {
@@ -89,7 +99,9 @@ def table(held: Sequence[Row]) -> pa.Table:
     return pa.Table.from_pylist(list(held), schema=SCHEMA)
 
 
-def _card(name: str, configs: Mapping[str, Sequence[Row]], called: Mapping[str, str]) -> str:
+def _card(
+    name: str, configs: Mapping[str, Sequence[Row]], called: Mapping[str, str], text: str
+) -> str:
     """Return a card; called: each name that a config is opened by, with the config's own."""
     front = {
         "pretty_name": "tiny",
@@ -108,7 +120,7 @@ def _card(name: str, configs: Mapping[str, Sequence[Row]], called: Mapping[str, 
             for at, config in called.items()
         ],
     }
-    return readme.joined(front, f"# What `{name}` holds\n")
+    return readme.joined(front, f"# What `{name}` holds\n{text}")
 
 
 def commit(repository: Repository, release: Release) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from magpie_hub.marks import VERSION
 from tests.publish.making import FEATURES, Target, release
 
 ROWS = {"a": "1", "b": "2", "c": "3"}
@@ -60,6 +61,23 @@ def test_a_first_version_that_was_never_made():
     planned = target.plan(release({"raw": ROWS, "top": TOP}, default="top", text="Other."))
     assert (planned.version, planned.before, planned.level) == ("1.0.0", None, "patch")
     assert len(planned.manifest.changelog) == 1
+
+
+def test_the_version_that_a_card_names():
+    """It is the one that its spec published last: another spec's release is no change of it."""
+    text = f"Pin it by `{VERSION}`."
+    ours, air = (release({name: TOP}, name, text=text) for name in ("pro", "air"))
+    target = Target()
+    target.put(ours)
+    target.put(air)
+    assert "\nPin it by `v1.0.0`.\n" in target.card.partition("magpie-hub: air")[0]
+    assert "\nPin it by `v1.1.0`.\n" in target.card.partition("magpie-hub: air")[2]
+    assert not target.plan(ours).to_do
+    assert not target.plan(air).to_do
+    target.put(release({"pro": ROWS}, text=text))
+    assert "\nPin it by `v1.2.0`.\n" in target.card
+    assert "v1.0.0" not in target.card
+    assert target.plan(air).edited == target.plan(ours).edited == ()
 
 
 def test_the_changelog():

@@ -1,17 +1,12 @@
-"""The card of a repository: what we say of the rows is ours, all else is a person's."""
+"""The front matter of a card: what we say of our configs is ours, all else is a person's."""
 
 import pytest
 import yaml
-from hypothesis import given
-from hypothesis import strategies as st
 
 from magpie_hub.errors import TargetError
 from magpie_hub.publish import readme
-from magpie_hub.publish.readme import merge_body, merge_configs, merge_metadata, split
+from magpie_hub.publish.readme import merge_configs, merge_metadata, split
 from tests.publish.making import Target, release
-
-OURS = "\n# org/magpie\n\nFacts.\n"
-LOG = readme.changelog("org/magpie", [{"version": "1.0.0", "changes": ["`raw` 1.0.0: new"]}])
 
 
 @pytest.mark.parametrize(
@@ -145,97 +140,6 @@ def test_front_matter_that_says_the_same_stays_as_it_is_written():
     card = "---\n# by hand\ntags: ['a']\nlicense: mit\n---\nold\n"
     assert readme.joined({"license": "mit", "tags": ["a"]}, "new\n", card) == card[:-4] + "new\n"
     assert readme.joined({"license": "mit"}, "new\n", card) == "---\nlicense: mit\n---\nnew\n"
-
-
-def test_the_first_section():
-    """Without a card, the section of the spec and the changelog are all there is."""
-    body = merge_body("", OURS, "pro", LOG)
-    assert body.splitlines()[:3] == ["", "<!-- magpie-hub: pro -->", readme._ADVICE.strip()]
-    assert readme.content(body, "pro").strip() == OURS.strip()
-    assert body.index("<!-- /magpie-hub: pro -->") < body.index("<!-- magpie-hub changelog -->")
-    assert readme.content(body, "air") == ""
-
-
-def test_the_section_of_a_second_spec():
-    """It stands behind the first and before the changelog, with its spec's name in its title."""
-    body = merge_body(merge_body("", OURS, "pro", LOG), OURS, "air", LOG)
-    heads = [line for line in body.splitlines() if line.startswith("#")]
-    assert heads == ["# org/magpie", "# org/magpie: air", "## Versions", "### 1.0.0"]
-    assert merge_body(body, readme.content(body, "air"), "air", LOG) == body
-    assert merge_body(body, OURS, "pro", LOG) == body
-
-
-def test_a_section_goes_without_a_trace():
-    """A spec that has lost its last config takes its section along, and nothing else."""
-    alone = merge_body("# By hand\n\n\n\nText", OURS, "pro", LOG)
-    both = merge_body(alone, OURS, "air", LOG)
-    assert merge_body(both, OURS, "pro", LOG, ["air"]) == alone
-
-
-HUMAN = st.text(st.sampled_from("a#\n\r -`é\u2028\U0001f426|<!>") | st.characters(codec="utf-8"))
-
-
-@given(HUMAN, HUMAN, HUMAN)
-def test_a_persons_text_stays_letter_by_letter(before, behind, row):
-    """Merging twice is merging once, whatever a person wrote around it and a row holds in it."""
-    once = merge_body(before, f"{OURS}{row}", "pro", LOG) + behind
-    twice = merge_body(once, f"{OURS}{row}", "pro", LOG)
-    assert twice == once
-    assert once.startswith(before) or not before.strip()
-    assert twice.endswith(behind)
-    assert merge_body(twice, OURS, "pro", LOG) == merge_body(before, OURS, "pro", LOG) + behind
-
-
-@pytest.mark.parametrize(
-    "row",
-    [
-        "<!-- /magpie-hub: pro -->",
-        "<!-- magpie-hub: pro -->",
-        "<!--/magpie-hub changelog-->\n<!-- magpie-hub changelog -->",
-        "---\nlicense: wtfpl\n---",
-    ],
-)
-def test_a_row_that_holds_our_marks(row):
-    """A text that a model wrote ends no section and begins none."""
-    ours = f"{OURS}\n```text\n{row}\n```\n"
-    body = merge_body("Mine.\n", ours, "pro", LOG)
-    assert merge_body(body, ours, "pro", LOG) == body
-    assert merge_body(body, OURS, "pro", LOG) == merge_body("Mine.\n", OURS, "pro", LOG)
-
-
-def test_an_editor_with_other_line_ends():
-    """Marks are found with CRLF, with blanks behind them, and at the very end of the card."""
-    body = merge_body("", OURS, "pro", LOG)
-    for edited in (body.replace("\n", "\r\n"), body.replace("-->\n", "-->  \n"), body.rstrip("\n")):
-        assert readme.section(edited, "pro") is not None
-        assert merge_body(edited, OURS, "pro", LOG).split() == body.split()
-
-
-@pytest.mark.parametrize("name", ["pro", None])
-@pytest.mark.parametrize("lost", [0, 1])
-def test_a_mark_that_is_lost(name, lost):
-    """Where one mark of two is gone, nobody knows what is ours: an error that shows both."""
-    body = merge_body("", OURS, "pro", LOG)
-    with pytest.raises(TargetError, match="should have the mark") as caught:
-        merge_body(body.replace(readme._marks(name)[lost], ""), OURS, "pro", LOG)
-    assert all(mark.strip() in caught.value.message for mark in readme._marks(name))
-
-
-def test_marks_in_a_sentence_are_no_marks():
-    """A person may write about them; and a spec's name cannot end a comment."""
-    text = "We use `<!-- magpie-hub: pro -->` and `<!-- magpie-hub changelog -->`.\n"
-    body = merge_body(text, OURS, "a --> b", LOG)
-    assert body.startswith(text)
-    assert merge_body(body, OURS, "a --> b", LOG) == body
-
-
-def test_a_long_changelog():
-    """The card lists the latest versions, each change in one line, and counts the others."""
-    log = [{"version": f"1.{n}.0", "changes": ["`a`\nb"]} for n in reversed(range(25))]
-    text = readme.changelog("org/magpie", log)
-    assert text.count("### ") == 20
-    assert text.count("\n- `a` b\n") == 20
-    assert "The 5 before them" in text
 
 
 def test_a_whole_card_is_read_by_everybody():

@@ -18,7 +18,7 @@ from magpie_hub.publish.repository import Repository
 from magpie_hub.publish.verify import Place, Verified, verify
 from tests.hub.hub import Hub
 from tests.publish import handed, small
-from tests.publish.handed import LAST, RAW, SHORT, Files, card, parquet, sealed, table
+from tests.publish.handed import FIGURE, LAST, RAW, SHORT, Files, card, parquet, sealed, table
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_a_right_release_passes(held: Held, files: Files) -> None:
     place, revision = held(files)
     size = sum(map(len, files.values())) - len(files["release.json"])
     assert verify(place, revision, version="1.0.0") == Verified(
-        small.REPO, "1.0.0", revision or None, {"raw": 20, "short": 5, "last": 3}, 5, size
+        small.REPO, "1.0.0", revision or None, {"raw": 20, "short": 5, "last": 3}, 6, size
     )
 
 
@@ -88,6 +88,12 @@ def _of_another_hash(rows: pa.Table) -> pa.Table:
 RAW_FILES = "path: raw/train-*\n  version"
 FAULTS: dict[str, tuple[Callable[[Files], Files], str]] = {
     "a lost file": (_without(RAW), f"`{RAW}` is missing"),
+    "a lost figure": (_without(FIGURE), f"`{FIGURE}` is missing"),
+    "another figure": (lambda f: {**f, FIGURE: f[FIGURE] * 2}, f"`{FIGURE}` has 32 bytes, expec"),
+    "a figure of the same size": (
+        lambda f: {**f, FIGURE: f[FIGURE][::-1]},
+        f"`{FIGURE}` has the SHA-256",
+    ),
     "a lost card": (_without("README.md"), "`README.md` is missing"),
     "other bytes": (lambda f: {**f, SHORT: f[RAW]}, f"`{SHORT}` has 1,"),
     "one byte": (lambda f: {**f, RAW: f[RAW][:-5] + b"!" + f[RAW][-4:]}, f"`{RAW}` has the SHA"),
@@ -235,11 +241,11 @@ def test_a_stray_file_in_a_configs_folder(held: Held, files: Files) -> None:
 def test_what_others_have_put_beside_it_is_no_fault(hub: Hub, files: Files) -> None:
     """A repository may hold configs and files that are of no release."""
     others = {"by_hand/a.parquet": files[RAW], "notes.txt": b"mine", ".gitattributes": b""}
-    assert verify(Repository(small.REPO), handed.committed(hub, files | others)).files == 5
+    assert verify(Repository(small.REPO), handed.committed(hub, files | others)).files == 6
 
 
 def test_a_copy_as_git_and_the_client_make_it(files: Files, tmp_path: Path) -> None:
     """A folder that was cloned or downloaded is verified in spite of what they keep beside it."""
     beside = dict.fromkeys((".git/HEAD", ".cache/huggingface/x", ".gitattributes", "notes"), b"")
     copy = handed.written(tmp_path, files | beside)
-    assert verify(Folder(small.REPO, copy), "").files == 5
+    assert verify(Folder(small.REPO, copy), "").files == 6

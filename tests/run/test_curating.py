@@ -195,7 +195,7 @@ def test_the_same_command_again_writes_nothing() -> None:
     after = times("runs/t")
     apart = {path for path in before if before[path] != after[path]}
     assert before.keys() == after.keys()
-    assert {Path(path).parts[2] for path in apart} <= {"build", "card"}
+    assert {Path(path).parts[2] for path in apart} <= {"build"}
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_a_change_of_the_spec_touches_what_hangs_on_it(
     release(**given)
 
     changed = {Path(path).parts[2] for path in after if before.get(path) != after[path]}
-    assert changed - {"build", "card"} == touched | {"run.json"}
+    assert changed - {"build"} == touched | {"run.json"}
     stages = {path for path in before if Path(path).parts[2] not in ("build", "card", "run.json")}
     assert all(before[path] == after[path] for path in stages)
     again = times("runs/t")

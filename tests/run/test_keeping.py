@@ -55,7 +55,7 @@ def test_what_was_touched_is_made_anew(built: RunFolder) -> None:
     after = again(built)
     assert {name for name in before if before[name] != after[name]} == {"raw"}
     assert file.read_bytes() == whole
-    (built.path / "card" / "built.json").write_text("[")
+    (built.path / "build" / "built.json").write_text("[")
     assert not set(again(built).values()) & set(after.values())
 
 

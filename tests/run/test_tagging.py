@@ -128,16 +128,17 @@ def test_the_card_says_what_the_shards_hold(tmp_path: Path) -> None:
         rows = [row for row in labels(folder, name) if row["attempts"]]
         failed = Counter(row["failure"] for row in rows if row["failure"])
         retried = sum(row["attempts"] > 1 for row in rows)
+        table = card.partition("\n## Tags\n")[2].partition("\n## ")[0]
         [cells] = [
             [cell.strip(" `") for cell in line.strip("|").split("|")]
-            for line in card.splitlines()
+            for line in table.splitlines()
             if line.startswith(f"| `{name}` | `judge` |")
         ]
-        assert cells[2:5] == ["scripted", str(len(rows)), str(failed.total())]
-        assert float(cells[5].rstrip(" %")) == pytest.approx(
+        assert cells[2:4] == [str(len(rows)), str(failed.total())]
+        assert float(cells[4].rstrip(" %")) == pytest.approx(
             100 * failed.total() / len(rows), abs=0.06
         )
-        assert cells[6:] == [str(retried), "0"]
+        assert cells[5:] == [str(retried), "0"]
         reasons = ", ".join(f"`{reason}` {n}" for reason, n in sorted(failed.items()))
         assert f"Why `{name}` failed: {reasons}." in card
     assert 0 < sum(row["mood"] is None for row in labels(folder, "mood")) >= len(rows)
@@ -161,7 +162,7 @@ def test_what_a_guard_does_not_say_is_never_safe(tmp_path: Path) -> None:
     build(spec, folder, quiet, print)
     published = pq.read_table(next((folder.path / "build").glob("raw/*.parquet"))).to_pylist()
     card = (folder.path / "build" / "README.md").read_text()
-    assert f"| `safety` | `guard` | `scripted` | {len(rows)} | {failed} |" in card
+    assert f"| `safety` | `guard` | {len(rows)} | {failed} |" in card
     assert f"`guard` calls {_share(published, 'safe')} of the rows safe" in card
     assert f"{_share(published, None)} have no verdict" in card
     assert "Nothing has screened" not in card

@@ -9,6 +9,7 @@ from magpie_hub.errors import SpecError
 from magpie_hub.spec.load import load
 
 PROMPT = "Name the mood of this:\n{{ instruction }}\n"
+SHORTEST = "repo: org/x\ngenerator: {model: m}\n"
 SCHEMA = {"properties": {"mood": {"enum": ["good", "bad"]}}}
 
 
@@ -79,3 +80,27 @@ def test_a_schema_in_yaml_follows_the_rules_of_a_spec(tmp_path: Path) -> None:
 
     with pytest.raises(SpecError, match=r"mood\.yaml:2: `&a` points elsewhere"):
         load(spec(tmp_path, "Hi", "mood.yaml"))
+
+
+def test_templates_of_a_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their folder is named relative to the spec, and found wherever the command runs."""
+    (tmp_path / "cards").mkdir()
+    (tmp_path / "s.yaml").write_text(f"{SHORTEST}card: {{template: cards/, title: A}}\n")
+    monkeypatch.chdir(tmp_path)
+
+    card = load("s.yaml").card
+
+    assert (card.template, card.title) == (str(tmp_path / "cards"), "A")
+
+
+@pytest.mark.parametrize("path", ["none/", "s.yaml", "x" * 300])
+def test_a_folder_of_templates_that_is_not_there(path: str, tmp_path: Path) -> None:
+    """A path that leads to no folder is told as it was written, with its line."""
+    (tmp_path / "s.yaml").write_text(f"{SHORTEST}card:\n  template: {path}\n")
+
+    with pytest.raises(SpecError) as caught:
+        load(str(tmp_path / "s.yaml"))
+
+    told = f"s.yaml:4: `card.template`: there is no folder `{path[:57]}"
+    assert told in caught.value.message
+    assert "relative to the spec" in caught.value.hint

@@ -21,7 +21,11 @@ def test_every_default_is_written_out() -> None:
         "repo": "org/x",
         "license": None,
         "seed": 0,
-        "generator": {"model": "org/m", "engine": {"name": "llama_cpp"}},
+        "generator": {
+            "model": "org/m",
+            "engine": {"name": "llama_cpp"},
+            "price_per_hour": None,
+        },
         "instructions": {
             "rows": 1000,
             "sampling": [{"temperature": 1.0, "top_p": 1.0, "weight": 1}],
@@ -49,7 +53,16 @@ def test_every_default_is_written_out() -> None:
                 "default": False,
                 "alias": None,
                 "freeze": False,
+                "about": None,
             }
+        },
+        "card": {
+            "title": None,
+            "samples": "screened",
+            "template": None,
+            "results": [],
+            "licences": {},
+            "contact": None,
         },
     }
     assert json.loads(json.dumps(taken())) == taken()
@@ -147,10 +160,32 @@ def test_public_models_of_tags() -> None:
     assert shown["tags"]["reward"] == {
         "model": "<private>",
         "engine": {"name": "vllm", "transcript": "<private>"},
-        "base": {"model": "m", "engine": {"name": "server", "urls": ["<private>"]}},
+        "price_per_hour": None,
+        "base": {
+            "model": "m",
+            "engine": {"name": "server", "urls": ["<private>"]},
+            "price_per_hour": None,
+        },
     }
     assert shown["tags"]["safety"]["model"] == "<private>"
     assert shown["tags"]["safety"]["engine"] == {"name": "server", "api_key": "<private>"}
+
+
+def test_public_card() -> None:
+    """Where templates and models lie is hidden, and what is said of a model is not."""
+    free, bound = {"license": "mit"}, {"license": "other", "notice": "Built with M"}
+    licences = {"./m": free, "org/*": bound}
+    before = taken(card={"template": "/here/cards", "licences": licences, "title": "A"})
+
+    shown = public(before)["card"]
+
+    assert (shown["template"], shown["title"]) == ("<private>", "A")
+    assert {name: one["notice"] for name, one in shown["licences"].items()} == {
+        "<private>": None,
+        "org/*": "Built with M",
+    }
+    assert before["card"]["template"] == "/here/cards"
+    assert public(taken())["card"] == taken()["card"]
 
 
 @pytest.mark.parametrize(

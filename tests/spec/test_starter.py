@@ -37,6 +37,15 @@ def test_a_starter_loads(model: str, repo: str, tmp_path: Path) -> None:
     assert (spec.generator.model, spec.repo) == (model, repo)
 
 
+def test_keys_that_are_left_out(tmp_path: Path) -> None:
+    """What stands there as a comment is right as well, once the mark is taken away."""
+    text = starter(None, None).replace("# license:", "license:").replace("# card:", "card:")
+
+    spec = loaded(text, tmp_path)
+
+    assert (spec.license, spec.card.samples) == ("apache-2.0", "unscreened")
+
+
 def test_without_a_model(tmp_path: Path) -> None:
     """The placeholder is a model that runs as it stands."""
     text = starter(None, None)

@@ -1,0 +1,126 @@
+"""The card's front matter: what the Hub searches by, and what `datasets` reads.
+
+The values are the Hub's own words. Knows the files by what was measured of them.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from magpie_hub.records import Type
+
+if TYPE_CHECKING:
+    from magpie_hub.card.families import Licence
+    from magpie_hub.card.render import ConfigCard
+
+_SIZES = (
+    (1_000, "n<1K"),
+    (10_000, "1K<n<10K"),
+    (100_000, "10K<n<100K"),
+    (1_000_000, "100K<n<1M"),
+    (10_000_000, "1M<n<10M"),
+    (100_000_000, "10M<n<100M"),
+    (1_000_000_000, "100M<n<1B"),
+)
+
+
+def front_matter(
+    spec: Mapping[str, Any],
+    configs: Sequence["ConfigCard"],
+    licence: "Licence | None" = None,
+) -> dict[str, Any]:
+    """Return the card's metadata; `configs` and `dataset_info` describe the files as they are.
+
+    licence: of the model that wrote the text, which `license: other` points to.
+    """
+    largest = max(config.facts.rows for config in configs)
+    languages = _languages(configs)
+    return {
+        **_licence(spec["license"], licence),
+        **({"language": languages} if languages else {}),
+        "pretty_name": title(spec),
+        "size_categories": [next((name for most, name in _SIZES if largest < most), "1B<n<10B")],
+        "task_categories": ["text-generation"],
+        **_makers(spec),
+        "configs": [
+            {
+                "config_name": name,
+                "data_files": [{"split": "train", "path": f"{config.name}/train-*"}],
+                **({"default": True} if config.default and name == config.name else {}),
+            }
+            for config in configs
+            for name in config.names
+        ],
+        "dataset_info": [
+            {
+                "config_name": name,
+                "features": _features({field.name: field.type for field in config.fields}),
+                "splits": [
+                    {
+                        "name": "train",
+                        "num_bytes": config.facts.bytes_memory,
+                        "num_examples": config.facts.rows,
+                    }
+                ],
+                "download_size": config.facts.bytes,
+                "dataset_size": config.facts.bytes_memory,
+            }
+            for config in configs
+            for name in config.names
+        ],
+    }
+
+
+def title(spec: Mapping[str, Any]) -> str:
+    """Return what the dataset is called among people."""
+    return str(spec["card"]["title"] or spec["repo"].partition("/")[2])
+
+
+def _licence(name: str | None, made_under: "Licence | None") -> dict[str, str]:
+    if name is None:
+        return {}
+    if name != "other" or made_under is None:
+        return {"license": name}
+    link = {"license_link": made_under.link} if made_under.link else {}
+    return {"license": name, "license_name": made_under.identifier, **link}
+
+
+def _makers(spec: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return who made the rows, as the Hub's metadata says it; of others' rows it is not known."""
+    if "source" not in spec:
+        return {
+            "annotations_creators": ["machine-generated"],
+            "language_creators": ["machine-generated"],
+            "source_datasets": ["original"],
+            "tags": ["synthetic", "magpie", "instruction-tuning", "sft"],
+        }
+    dataset = spec["source"]["dataset"]
+    named = dataset and "/" in dataset
+    return {
+        "source_datasets": [dataset] if named else ["extended"],
+        "tags": ["instruction-tuning", "sft"],
+    }
+
+
+def _languages(configs: Sequence["ConfigCard"]) -> list[str]:
+    """Return the languages (ISO 639-1) of at least one in a hundred rows of any config."""
+    found = {
+        language.lower()
+        for config in configs
+        for language, rows in config.facts.counts.get("language", {}).items()
+        if rows * 100 >= config.facts.rows and len(language) == 2
+    }
+    return sorted(found)
+
+
+def _features(types: Mapping[str, Type]) -> list[dict[str, Any]]:
+    """Return columns as `dataset_info` writes them in YAML."""
+    return [{"name": name, **_feature(type_)} for name, type_ in types.items()]
+
+
+def _feature(type_: Type) -> dict[str, Any]:
+    if isinstance(type_, str):
+        return {"dtype": type_}
+    if isinstance(type_, dict):
+        return {"struct": _features(type_)}
+    inner = type_[0]
+    return {"list": _features(inner) if isinstance(inner, dict) else inner}

@@ -1,0 +1,138 @@
+"""The statistics of a config found a second time by pandas, and the alt texts of their figures."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from magpie_hub.columns import SFT
+from tests.card.tables import Made, Rows, characters, part
+
+SCALES = {
+    "difficulty": ["very easy", "easy", "medium", "hard", "very hard"],
+    "input_quality": ["very poor", "poor", "average", "good", "excellent"],
+    "response_quality": ["1", "2", "3", "4", "5"],
+}
+TEXTS = {
+    *("messages", "reasoning", "uuid", "model", "intent", "knowledge", "quality_explanation"),
+    *("response_quality_explanation", "base_output", "min_similar_uuid", "reward_model"),
+}
+
+
+def statistics(made: Made, config: str) -> Iterator[str]:
+    """Yield the lines of a config's statistics."""
+    rows, types = made.configs[config], made.types(config)
+    for turn, role in enumerate(("user", "assistant")):
+        yield f"turn {turn + 1} `{role}` {_numbers(characters(rows, turn), whole=True)}"
+    for name in numbers(made, config):
+        if name not in ("instruction_length", "response_length"):
+            yield f"`{name}` {_numbers(rows[name], pa.types.is_integer(types[name]))}"
+    totals = [f"{int(rows[name].sum()):,}" for name in ("response_tokens", "instruction_tokens")]
+    yield " ".join(totals)
+    for name, counted in labels(made, config).items():
+        values = [f"`{value}` {n:,}" for value, n in counted.items()]
+        more = f"{len(values) - 20:,}" if len(values) > 20 else ""
+        yield f"`{name}` in `{config}`: {' '.join(values[:20])} {more}"
+    cells = grid(rows)
+    for cell in cells if len(cells) > 1 else []:
+        means = [f"{mean:,.4g}" for mean in cell[3:] if not np.isnan(mean)]
+        yield f"{cell[0]} {cell[1]} {cell[2]:,} {' '.join(means)}"
+
+
+def alts(made: Made) -> Iterator[str]:
+    """Yield the alt texts of the figures of the default config, but for the funnel's."""
+    rows, name = made.shown, made.default
+    medians = [f"{int(characters(rows, turn).quantile(0.5, 'lower')):,}" for turn in (0, 1)]
+    yield f"{len(rows):,} rows of {name} {' '.join(medians)}"
+    counted = {name: dict(counts) for name, counts in labels(made, name).items()}
+    if rows["response_quality"].notna().any():
+        graded = rows["response_quality"].dropna().astype(int).astype(str)
+        counted["response_quality"] = graded.value_counts().to_dict()
+    own = [column for column in counted if column not in {field.name for field in SFT}]
+    words = []
+    for column in ("task_category", "language", *SCALES, "safety", *own[:8]):
+        shown = {k: n for k, n in counted.get(column, {}).items() if k not in ("none", "others")}
+        if shown:
+            order = SCALES.get(column, [*shown])
+            first = max(sorted(shown, key=order.index), key=lambda value: shown[value])
+            words.append(f"{first} ({_percent(shown[first], len(rows))})")
+    if words:
+        yield f"{len(rows):,} rows of {name}: {' '.join(words)}"
+    cells = grid(rows)
+    digits = {3: 2, 4: 2, 5: 3}
+    extremes = []
+    for mean, places in digits.items():
+        there = [cell for cell in cells if not np.isnan(cell[mean])]
+        for choose in (min, max) if there else ():
+            cell = choose(there, key=lambda cell: cell[mean])
+            extremes.append(f"{cell[mean]:.{places}f} {cell[0]:g} {cell[1]:g}")
+    if len(cells) > 1 and extremes:
+        yield f"{len(cells):,} settings of {name}: {' '.join(extremes)}"
+
+
+def numbers(made: Made, config: str) -> list[str]:
+    """Return the columns that are numbers and have a value."""
+    rows, types = made.configs[config], made.types(config)
+    kinds = (pa.types.is_integer, pa.types.is_floating)
+    return [k for k, t in types.items() if any(is_(t) for is_ in kinds) and rows[k].notna().any()]
+
+
+def labels(made: Made, config: str) -> dict[str, dict[str, int]]:
+    """Return the rows of each value of the columns that are labels, the most frequent first."""
+    rows, found = made.configs[config], {}
+    for name, type_ in made.types(config).items():
+        kinds = (pa.types.is_string, pa.types.is_list, pa.types.is_boolean)
+        is_label = any(is_(type_) for is_ in kinds) and not name.endswith("_generator")
+        if is_label and name not in TEXTS and rows[name].notna().any():
+            each = rows[name].map(lambda v: [*set(v)] if isinstance(v, np.ndarray) else [v])
+            counted = each.explode().dropna().value_counts().to_dict()
+            if len(counted) > 1000 or any(len(str(value)) > 100 for value in counted):
+                continue
+            without = int(each.map(lambda values: not pd.notna(values).any()).sum())
+            counted |= {"none": without} if without else {}
+            ordered = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
+            rest = sum(n for _, n in ordered[100:])
+            found[name] = dict(ordered[:100]) | ({"others": rest} if rest else {})
+    return found
+
+
+def grid(rows: Rows) -> list[tuple[float, float, int, float, float, float]]:
+    """Return of each setting temperature, top_p, rows and the means, NaN where there is none."""
+    table = pd.DataFrame(
+        {
+            "temperature": part(rows, "gen_input_configs", "temperature"),
+            "top_p": part(rows, "gen_input_configs", "top_p"),
+            "rows": 1,
+            "quality": _ranks(rows, "input_quality"),
+            "difficulty": _ranks(rows, "difficulty"),
+            "distance": rows["min_neighbor_distance"].astype(float),
+        }
+    )
+    means = dict.fromkeys(("quality", "difficulty", "distance"), "mean")
+    cells = table.groupby(["temperature", "top_p"]).agg({"rows": "sum", **means}).reset_index()
+    return [
+        (*cell[:2], int(cell[2]), *(round(mean, 4) for mean in cell[3:]))
+        for cell in cells.itertuples(index=False)
+    ]
+
+
+def _ranks(rows: Rows, column: str) -> "pd.Series[float]":
+    places = {label: place for place, label in enumerate(SCALES[column], 1)}
+    return rows[column].map(places).astype(float)
+
+
+def _numbers(column: "pd.Series[float]", whole: bool) -> str:
+    values = column.dropna().astype("int64" if whole else "float64")
+    digits = 1 if whole else 4
+    quantiles = [values.quantile(q, "lower") for q in (0, 0.25, 0.5, 0.75, 0.95, 1)]
+    shown = [round(float(number), digits) for number in (values.mean(), values.std(ddof=0))]
+    shown += [int(q) if whole else round(float(q), digits) for q in quantiles]
+    return " ".join(f"{number:,}" for number in shown)
+
+
+def _percent(part: int, whole: int) -> str:
+    share = 100 * part / whole
+    if part < whole and share >= 99.95:
+        return ">99.9%"
+    return "100%" if part == whole else "<0.1%" if share < 0.05 else f"{share:.1f}%"
