@@ -66,7 +66,9 @@ def url_path(text: str) -> Markup:
 
 def _line(text: str) -> str:
     """Return a text in one line, without what cannot be seen."""
-    flat = broken(re.sub(r"\s+", " ", _UNSEEN.sub("", text)))
+    if not isinstance(text, Markup):
+        text = broken(_UNSEEN.sub("", text))
+    flat = re.sub(r"\s+", " ", text)
     return "".join(each for each in flat if unicodedata.category(each) != "Cc")
 
 

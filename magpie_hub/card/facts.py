@@ -14,7 +14,6 @@ from magpie_hub.curate.funnel import Funnel
 FORMAT = 1
 """Of `facts.json`; raised where a key changes its meaning or goes."""
 
-LENGTHS = ("instruction_length", "response_length", "instruction_tokens", "response_tokens")
 SAMPLES = 5
 """The most rows that a card shows."""
 

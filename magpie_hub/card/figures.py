@@ -23,6 +23,9 @@ class Figure:
     alt: str
 
 
+FIGURES = ("lengths", "tags", "grid", "funnel")
+
+
 def draw(config: str, facts: ConfigFacts, funnel: Funnel) -> tuple[Figure, ...]:
     """Return the figures that there is something to show for, in the order of the card."""
     with sheet.style():

@@ -6,7 +6,7 @@ pyarrow at once, so it is itself imported where it is used.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +38,15 @@ Values = NDArray[Any]
 """The values of a column that are there: whole numbers, or floating-point ones."""
 
 
-def measure(folder: Path, *, unscreened: bool = False) -> ConfigFacts:
+def measure(folder: Path, *, unscreened: bool = False, texts: Collection[str] = ()) -> ConfigFacts:
     """Return the facts of the config whose Parquet files lie in `folder`.
 
-    unscreened: rows that no safety tag has passed may be samples.
+    unscreened: rows that no safety tag has passed may be samples. texts: columns that hold prose,
+    besides ours.
     """
     paths = sorted(folder.glob("*.parquet"))
-    tags = {field.name: field.type for field in pq.read_schema(paths[0]) if _is_tag(field.name)}
+    schema = pq.read_schema(paths[0])
+    tags = {f.name: f.type for f in schema if _is_tag(f.name) and f.name not in texts}
     numbers: dict[str, list[Values]] = {name: [] for name in tags if _is_number(tags[name])}
     counts: dict[str, Counter[str | None]] = {
         name: Counter() for name in tags if name not in numbers
@@ -125,14 +127,24 @@ def _numbers(values: Values) -> Numbers:
     }
     return {
         **({"total": int(values.sum())} if whole else {}),
-        "mean": round(float(values.mean()), 1 if whole else 4),
-        "deviation": round(float(values.std()), 1 if whole else 4),
-        **{name: int(v) if whole else round(float(v), 4) for name, v in shown.items()},
+        "mean": _rounded(values.mean(), whole),
+        "deviation": _rounded(values.std(), whole),
+        **{name: int(v) if whole else _rounded(v, whole) for name, v in shown.items()},
     }
+
+
+def _rounded(value: float, whole: bool) -> float:
+    """Return a figure as a card shows it: of whole numbers to a tenth, of others to 4 digits."""
+    if whole:
+        return round(float(value), 1)
+    # What is small is not nothing.
+    return round(float(value), 4) if abs(value) >= 0.01 else float(f"{value:.4g}")
 
 
 def _histogram(values: Values) -> Histogram:
     if np.issubdtype(values.dtype, np.floating):
+        # A range of bins has to be a number, too.
+        values = values.clip(-1e300, 1e300)
         rows, edges = np.histogram(values, BINS)
         return Histogram(tuple(edges.tolist()), tuple(rows.tolist()))
     known = WHOLE_EDGES if values.min() >= 0 else np.concatenate([-WHOLE_EDGES[:0:-1], WHOLE_EDGES])
@@ -157,10 +169,14 @@ def _counted(column: pa.Array) -> Counter[str | None]:
 
 
 def _shown(counted: Mapping[str | None, int]) -> dict[str, int]:
-    """Return counts in their order, under names that JSON can have."""
+    """Return counts in their order, under names that JSON can have.
+
+    Rows without a value are "none"; a value of that name is one in quotes.
+    """
     named: Counter[str] = Counter()
     for value, rows in counted.items():
-        named["none" if value is None else value] += rows
+        name = f'"{value}"' if value in ("none", "others") else value
+        named["none" if name is None else name] += rows
     ordered = sorted(named.items(), key=lambda pair: (-pair[1], pair[0]))
     shown = Counter(dict(ordered[:VALUES]))
     if others := sum(rows for _, rows in ordered[VALUES:]):

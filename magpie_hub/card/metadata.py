@@ -3,7 +3,7 @@
 The values are the Hub's own words. Knows the files by what was measured of them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from magpie_hub.records import Type
@@ -26,16 +26,16 @@ _SIZES = (
 def front_matter(
     spec: Mapping[str, Any],
     configs: Sequence["ConfigCard"],
-    licence: "Licence | None" = None,
+    licences: Iterable["Licence | None"] = (),
 ) -> dict[str, Any]:
     """Return the card's metadata; `configs` and `dataset_info` describe the files as they are.
 
-    licence: of the model that wrote the text, which `license: other` points to.
+    licences: of the models that wrote the text.
     """
     largest = max(config.facts.rows for config in configs)
     languages = _languages(configs)
     return {
-        **_licence(spec["license"], licence),
+        **_licence(spec["license"], licences),
         **({"language": languages} if languages else {}),
         "pretty_name": title(spec),
         "size_categories": [next((name for most, name in _SIZES if largest < most), "1B<n<10B")],
@@ -75,13 +75,14 @@ def title(spec: Mapping[str, Any]) -> str:
     return str(spec["card"]["title"] or spec["repo"].partition("/")[2])
 
 
-def _licence(name: str | None, made_under: "Licence | None") -> dict[str, str]:
-    if name is None:
-        return {}
-    if name != "other" or made_under is None:
-        return {"license": name}
-    link = {"license_link": made_under.link} if made_under.link else {}
-    return {"license": name, "license_name": made_under.identifier, **link}
+def _licence(name: str | None, made_under: Iterable["Licence | None"]) -> dict[str, str]:
+    """Return the licence; `other` is called by the one that leaves no choice, if there is one."""
+    binding = {one for one in made_under if one and one.allows is not None}
+    if name != "other" or len(binding) != 1:
+        return {} if name is None else {"license": name}
+    (one,) = binding
+    link = {"license_link": one.link} if one.link else {}
+    return {"license": name, "license_name": one.identifier, **link}
 
 
 def _makers(spec: Mapping[str, Any]) -> dict[str, list[str]]:

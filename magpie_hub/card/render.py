@@ -22,11 +22,11 @@ from magpie_hub.card import escape
 from magpie_hub.card.cost import Cost
 from magpie_hub.card.facts import ConfigFacts
 from magpie_hub.card.families import Licence
-from magpie_hub.card.figures import Figure
+from magpie_hub.card.figures import FIGURES, Figure
 from magpie_hub.card.metadata import front_matter, title
 from magpie_hub.curate.funnel import Funnel
-from magpie_hub.errors import CardError
-from magpie_hub.marks import VERSION
+from magpie_hub.errors import CardError, TargetError
+from magpie_hub.marks import CHANGELOG, VERSION, find, kept, of_spec
 
 TEMPLATE = "dataset.md.jinja"
 LONGEST = 2000
@@ -39,7 +39,25 @@ _FILTERS: Mapping[str, Callable[..., Any]] = {
     "url": escape.url,
     "type_name": columns.type_name,
 }
+_FAULTS = (
+    *(jinja2.TemplateError, TypeError, ValueError, LookupError, AttributeError),
+    *(ArithmeticError, RecursionError, TargetError),
+)
+"""What a template can do wrong: it may call and compare whatever it is given."""
+_DOUBTFUL = re.compile(r"[yYnN]|[-+.]?\d[\w.+-]*")
 _PLAIN = re.compile(r"[\w &/,.-]{1,60}")
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what our own reader, which is stricter than PyYAML, would take for something else."""
+
+
+def _quoted(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = '"' if _DOUBTFUL.fullmatch(text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _quoted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +132,13 @@ def render(stated: Stated, own: Path | None = None) -> str:
     given = {field.name: getattr(stated, field.name) for field in fields(stated)}
     try:
         page = environment.get_template(TEMPLATE).render(**given, **_derived(stated))
-    except jinja2.TemplateError as error:
+        _check_marks(page, stated.name)
+    except _FAULTS as error:
         raise CardError(
-            f"{_place(error)}: the card asks for something that is not there: {error}",
-            hint="a card may state measured facts only; correct the template",
+            f"{_place(error)}: the card cannot be made: {str(error) or type(error).__name__}",
+            hint="a card may state what was measured, and nothing else; correct the template",
         ) from error
-    licence = next(iter(stated.licences.values()), None)
-    front = front_matter(stated.spec, stated.configs, licence)
+    front = front_matter(stated.spec, stated.configs, stated.licences.values())
     shown = yaml.safe_dump(front, sort_keys=False, allow_unicode=True)
     return f"---\n{shown}---\n\n{page.strip()}\n"
 
@@ -146,6 +164,21 @@ def _environment(cards: Path, own: Path | None) -> jinja2.Environment:
     return environment
 
 
+def _check_marks(page: str, name: str) -> None:
+    """Raise TargetError for places to write that a release could not keep."""
+    places = kept(page)
+    if page.count("<!-- magpie-hub keep ") != len(places):
+        raise TargetError(
+            "a place to write has a name that no mark can have, expected letters, digits and `-`",
+            hint="give it another name",
+        )
+    if any(find(page, pair) for pair in (of_spec(name), CHANGELOG)):
+        raise TargetError(
+            "a mark around the generated part stands in it",
+            hint="only marks `magpie-hub keep NAME` may stand in a template",
+        )
+
+
 def _loader(cards: Path, own: Path | None) -> jinja2.BaseLoader:
     ours = jinja2.FileSystemLoader(cards)
     if own is None:
@@ -169,9 +202,9 @@ def _derived(stated: Stated) -> dict[str, Any]:
     return {
         "default": default,
         "title": title(spec),
-        "spec_text": yaml.safe_dump(dict(spec), sort_keys=False, allow_unicode=True),
+        "spec_text": yaml.dump(dict(spec), Dumper=_Dumper, sort_keys=False, allow_unicode=True),
         "version": __version__,
-        "pinned": VERSION,
+        "pinned": Markup(VERSION),
         "cut": LONGEST,
         "screened": spec["card"]["samples"] == "screened",
         "sizes": {config.name: config.facts.rows for config in stated.configs},
@@ -190,7 +223,9 @@ def _example(facts: ConfigFacts) -> dict[str, Any] | None:
 
 
 def _picture(spec: str, figures: Mapping[str, Figure], name: str) -> Markup:
-    """Return a figure as Markdown."""
+    """Return a figure as Markdown; nothing of one that there is nothing to show in."""
+    if name in FIGURES and name not in figures:
+        return Markup("")
     path = escape.url_path(figure_path(spec, name))
     return Markup(f"![{escape.inline(figures[name].alt)}]({path})")
 
@@ -203,7 +238,7 @@ def _finalize(value: object) -> object:
     return escape.inline(str(value))
 
 
-def _place(error: jinja2.TemplateError) -> str:
+def _place(error: Exception) -> str:
     """Return where in the templates an error arose, such as `funnel.md.jinja:4`."""
     trace, place = error.__traceback__, TEMPLATE
     while trace is not None:

@@ -77,18 +77,16 @@ def tag(spec: str, run_dir: Path | None) -> None:
 @click.command()
 @spec_argument
 @run_option
-@click.option(
-    "--check", "way", flag_value="check", help="Change nothing; end with 3 where the card differs."
-)
-@click.option(
-    "--preview", "way", flag_value="preview", help="Also write the card as one HTML file."
-)
-def build(spec: str, run_dir: Path | None, way: str | None) -> None:
+@click.option("--check", is_flag=True, help="Change nothing; end with 3 where the card differs.")
+@click.option("--preview", is_flag=True, help="Also write the card as one HTML file.")
+def build(spec: str, run_dir: Path | None, check: bool, preview: bool) -> None:
     """Make each config's Parquet and the card from a finished run."""
     from magpie_hub.run.building import Built
     from magpie_hub.run.building import build as stage
 
-    if way == "check":
+    if check and preview:
+        raise click.UsageError("--check changes nothing, and --preview writes a file")
+    if check:
         _check_card(spec, run_dir)
         return
     built = _carry_out(spec, run_dir, stage, begun=True)
@@ -96,7 +94,7 @@ def build(spec: str, run_dir: Path | None, way: str | None) -> None:
     for name, funnel in built.funnels.items():
         click.echo("\n".join([f"{name}:", *funnel.lines(), ""]))
     click.echo(f"built in {built.folder}")
-    if way == "preview":
+    if preview:
         from magpie_hub.run.describing import write_preview
 
         click.echo(f"preview: {write_preview(built.folder)}")

@@ -116,6 +116,7 @@ def _card(
     if pinned is not None:
         body = body.replace(marks.VERSION, f"v{pinned}")
     theirs, text = readme.split(published.card or "")
+    _check_licences(release.repo, manifest)
     said = readme.generated(entry["metadata"] for entry in manifest.specs.values())
     # A card that is gone, or was emptied, says nothing of what a person wants left out.
     before = readme.generated(e["metadata"] for e in old.specs.values()) if theirs else {}
@@ -131,6 +132,17 @@ def _card(
         sections.merge(text, body, release.name, log, sorted(gone)),
         published.card or "",
     )
+
+
+def _check_licences(repo: str, manifest: Manifest) -> None:
+    """Raise TargetError where specs state different licences: a card has room for one."""
+    stated = {name: entry["metadata"].get("license") for name, entry in manifest.specs.items()}
+    if len({licence for licence in stated.values() if licence}) > 1:
+        listed = ", ".join(f"`{licence}` by `{name}`" for name, licence in stated.items())
+        raise TargetError(
+            f"the specs in `{repo}` state different licences: {listed}; expected one for all",
+            hint="state one that holds for all of them, or publish into another repository",
+        )
 
 
 def _is_there(published: Published, path: str, entry: Entry, source: Source) -> bool:

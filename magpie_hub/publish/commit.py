@@ -257,4 +257,6 @@ def _card(published: Published, name: str, configs: Mapping[str, Entry]) -> str:
         "configs": [entry for config, entry in readme.configs(front).items() if config in names],
         "dataset_info": [info for config, info in readme.infos(front).items() if config in names],
     }
-    return readme.joined(said, sections.bare(body, name))
+    made = published.manifest.specs[name]
+    pinned = str(made.get("version", published.manifest.version))
+    return readme.joined(said, sections.unpinned(body, name, pinned))

@@ -19,6 +19,9 @@ from magpie_hub.publish.owned import Ground, survey
 from magpie_hub.publish.release import Published, Release, Source
 from magpie_hub.publish.version import FIRST, Level, between, following, largest, parts
 
+VERSIONS = "Versions"
+"""How the list of versions is called, beside the specs, where it was edited."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -166,7 +169,9 @@ def _renamed(release: Release, old: Manifest) -> dict[Level, list[str]]:
 def _edited(published: Published, card: str) -> tuple[str, ...]:
     """Return the specs whose part of the card was edited, where `card` has another one."""
     theirs, ours = (readme.split(text)[1] for text in (published.card or "", card))
-    return tuple(sections.edited(theirs, ours, published.manifest.specs))
+    old = published.manifest
+    log = sections.log_is_edited(theirs, old.repo, old.changelog)
+    return (*sections.edited(theirs, ours, old.specs), *([VERSIONS] if log else []))
 
 
 def _notes_on_card(

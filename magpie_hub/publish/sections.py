@@ -34,6 +34,14 @@ def bare(body: str, name: str) -> str:
     return marks.filled(content(body, name), {})
 
 
+def unpinned(body: str, name: str, version: str) -> str:
+    """Return `bare` with its version left open again, where it pins one."""
+    text = bare(body, name)
+    for pin in ('revision="{}"', "revision: {}\n"):
+        text = text.replace(pin.format(f"v{version}"), pin.format(marks.VERSION))
+    return text
+
+
 def checksum(body: str, name: str) -> str:
     """Return the SHA-256 of what a spec's part says of itself; "" where there is none.
 
@@ -53,8 +61,18 @@ def edited(theirs: str, ours: str, written: Mapping[str, Entry]) -> list[str]:
     return [
         name
         for name, found in there.items()
-        if found and found not in (written[name]["card"], checksum(ours, name))
+        if marks.find(theirs, marks.of_spec(name))
+        and found not in (written[name]["card"], checksum(ours, name))
     ]
+
+
+def log_is_edited(theirs: str, repo: str, entries: Sequence[Entry]) -> bool:
+    """Return whether the list of versions in `theirs` is another one than we wrote."""
+    if (place := marks.find(theirs, marks.CHANGELOG)) is None or not entries:
+        return False
+    lines = theirs[slice(*place)].splitlines()[1:-1]
+    words = [line.rstrip() for line in lines if line.strip()]
+    return words != [line for line in changelog(repo, entries).splitlines() if line]
 
 
 def homeless(theirs: str, ours: str, name: str, gone: Iterable[str] = ()) -> dict[str, str]:
@@ -129,5 +147,7 @@ def _apart(head: str) -> str:
 def _titled(text: str, name: str) -> str:
     """Return a part that stands behind another spec's with its own spec's name in its title."""
     title, line, rest = text.strip("\n").partition("\n")
+    if not title.startswith("# "):
+        return text
     suffix = ": " + re.sub(r"[^\w .-]", "", name)
     return text if title.endswith(suffix) else f"{title}{suffix}{line}{rest}"

@@ -35,6 +35,7 @@ from magpie_hub.tag import own_columns
 if TYPE_CHECKING:
     from magpie_hub.card.render import ConfigCard
 
+INDEX = "index.parquet"
 BUILT = Path("build") / "built.json"
 """What the last build made, in a run folder."""
 
@@ -75,7 +76,7 @@ def build(
     for name, content in files.items():
         (new / name).parent.mkdir(parents=True, exist_ok=True)
         (new / name).write_bytes(content)
-    index.write(new / "index.parquet", dict(sorted(rows.items())))
+    index.write(new / INDEX, dict(sorted(rows.items())))
     keeping.write(new / BUILT.name, keeping.Record(records, keeping.checksums(new, files)))
     swap(place)
     return Built(place, {card.name: card.funnel for card in cards})
@@ -95,7 +96,12 @@ def differences(spec: Spec, folder: RunFolder) -> list[str]:
         config_card(spec, name, place / name, *keeping.told(record.configs[name]))
         for name in spec.active_configs
     ]
-    rows = index.read(place / "index.parquet")
+    if not (place / INDEX).is_file():
+        raise BuildError(
+            f"`{place / INDEX}` is missing, expected what was built",
+            hint="make it with `magpie-hub build SPEC`: it opens no engine",
+        )
+    rows = index.read(place / INDEX)
     files = describe(spec, folder, cards, {card.name: rows[card.name] for card in cards})
     found = []
     for name in sorted({*files, *record.card}):
@@ -154,7 +160,8 @@ def _compared(name: str, there: bytes, made: bytes) -> list[str]:
     if name.endswith(".png"):
         return [f"{name} is not what the facts give"]
     lines = (there.decode(errors="replace").splitlines(), made.decode().splitlines())
-    return [*difflib.unified_diff(*lines, name, f"{name}, made anew", lineterm="", n=1)]
+    found = [*difflib.unified_diff(*lines, name, f"{name}, made anew", lineterm="", n=1)]
+    return found or [f"{name} differs in the ends of its lines"]
 
 
 def _config(

@@ -25,7 +25,7 @@ from magpie_hub.shards.folder import RunFolder
 from magpie_hub.shards.progress import Labelled, progress, tags
 from magpie_hub.spec.model import AtMost, Spec
 from magpie_hub.spec.snapshot import model_name, public, snapshot
-from magpie_hub.tag import own_columns
+from magpie_hub.tag import free_texts, own_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -83,7 +83,7 @@ def write_preview(place: Path) -> Path:
         for path in sorted(place.glob("figures/*/*.png"))
     }
     preview = place.parent / "preview.html"
-    write_text(preview, page((place / CARD).read_text("utf-8"), figures))
+    write_text(preview, page((place / CARD).read_bytes().decode(), figures))
     return preview
 
 
@@ -103,7 +103,9 @@ def config_card(
         default=name == spec.default_config,
         filter=config.filter,
         funnel=funnel,
-        facts=measure(place, unscreened=spec.card.samples == "unscreened"),
+        facts=measure(
+            place, unscreened=spec.card.samples == "unscreened", texts=free_texts(spec.tags)
+        ),
         where=config.where,
         size=size,
         order=chosen.longest if chosen else None,
@@ -134,7 +136,12 @@ def _stated(
     return Stated(
         name=spec.name,
         spec=public(snapshot(spec)),
-        pins=state["pins"] | {"context_length": state.get("context_length"), "neighbours": search},
+        pins=state["pins"]
+        | {
+            "context_length": state.get("context_length"),
+            "neighbours": search,
+            "taken": state.get("taken"),
+        },
         configs=cards,
         tags=models,
         curation=curated(spec, folder),

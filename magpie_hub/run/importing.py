@@ -55,7 +55,8 @@ def take_in(spec: Spec, folder: RunFolder, report: Report, warn: Warn, _: Models
     if not taking.rows:
         raise RunError("`source`: there is no row in it", hint="name another file or dataset")
     taking.say(warn)
-    folder.save({**folder.state(), "growth": [taking.rows]})
+    taken = {"rows": taking.rows, "unread": taking.faulty, "shortened": taking.notes}
+    folder.save({**folder.state(), "growth": [taking.rows], "taken": taken})
     begin(spec, folder, warn)
 
 

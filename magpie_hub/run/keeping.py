@@ -87,8 +87,12 @@ def read(path: Path) -> Record:
     return Record({name: each for name, each in configs if _is_whole(each)}, card)
 
 
-def _is_whole(found: object) -> bool:
-    return isinstance(found, dict) and found.keys() == _KEYS
+def _is_whole(found: Any) -> bool:
+    try:
+        told(found)
+        return bool(found.keys() == _KEYS)
+    except (AttributeError, KeyError, TypeError):
+        return False
 
 
 def write(path: Path, made: Record) -> None:

@@ -15,7 +15,7 @@ from magpie_hub import columns
 from magpie_hub.errors import BuildError, TargetError
 from magpie_hub.run import keeping
 from magpie_hub.run.begin import check
-from magpie_hub.run.building import BUILT, check_built
+from magpie_hub.run.building import BUILT, INDEX, check_built
 from magpie_hub.run.describing import CARD, FACTS
 from magpie_hub.shards.files import known_sha256
 from magpie_hub.shards.folder import RunFolder
@@ -140,7 +140,7 @@ def built(spec: Spec, folder: RunFolder) -> "Release":
     check_built(spec, folder, record, exactly=True)
     facts = _facts(folder, record)
     state, place = folder.state(), folder.path / "build"
-    rows = index.read(place / "index.parquet")
+    rows = index.read(place / INDEX)
     features = {
         field.name: field.type for field in columns.fields(spec.kind, own_columns(spec.tags))
     }
@@ -167,7 +167,7 @@ def built(spec: Spec, folder: RunFolder) -> "Release":
         name=spec.name,
         repo=spec.repo,
         version=spec.version,
-        card=(place / CARD).read_text("utf-8"),
+        card=(place / CARD).read_bytes().decode(),
         made={
             "spec": public(state["spec"]),
             "fingerprint": state["fingerprint"],
@@ -193,7 +193,7 @@ def _check_licence(spec: Spec) -> None:
 def _facts(folder: RunFolder, record: keeping.Record) -> dict[str, Any]:
     """Return the facts of each config; BuildError where card, figures or facts are not as built."""
     place, again = folder.path / "build", "make it with `magpie-hub build SPEC`: it opens no engine"
-    names = {CARD, FACTS, "index.parquet", *record.card}
+    names = {CARD, FACTS, INDEX, *record.card}
     if lost := sorted(name for name in names if not (place / name).is_file()):
         raise BuildError(f"`{place / lost[0]}` is missing, expected what was built", hint=again)
     if edited := keeping.edited(place, record):

@@ -7,6 +7,7 @@ as it is done. Knows no chat template and no spec.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import isfinite
+from time import monotonic
 from typing import Any
 
 from magpie_hub.engines.scoring import Score, Scorer
@@ -73,7 +74,10 @@ def _blocks(work: Unfinished) -> Iterable[list[int]]:
 def _score(scored: Scored, work: Unfinished, block: list[int], scorer: Scorer) -> None:
     rows = [work.rows[index] for index in block]
     prompts = [_prompt(scored.exchange, row, scorer.context_length) for row in rows]
-    given = iter(scorer.score([ids for ids, _ in prompts if ids]))
+    began = monotonic()
+    scores = scorer.score([ids for ids, _ in prompts if ids])
+    seconds = (monotonic() - began) / max(len(scores), 1)
+    given = iter(scores)
     for index, row, (ids, cut) in zip(block, rows, prompts, strict=True):
         result = next(given) if ids else Score((), "there is nothing to score")
         failure: str | None = "engine-error" if ids else "nothing-to-score"
@@ -89,7 +93,7 @@ def _score(scored: Scored, work: Unfinished, block: list[int], scorer: Scorer) -
             "cut": cut,
             "prompt_tokens": len(ids),
             "completion_tokens": 0,
-            "seconds": 0.0,
+            "seconds": seconds if ids else 0.0,
             "engine": scorer.name,
             "engine_version": scorer.version,
         }

@@ -22,8 +22,11 @@ from magpie_hub.spec.wording import fault, shown
 
 NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?")
 VERSION = re.compile(r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})")
-RESERVED = ("data", "figures", "README.md", "index.parquet", "release.json")
-"""What a config cannot be called: the Hub takes `data`, a release the others."""
+RESERVED = (
+    *("data", "figures", "README.md", "index.parquet", "release.json"),
+    *("facts.json", "built.json"),
+)
+"""What a config cannot be called: the Hub takes `data`, a release or a build the others."""
 REPO = re.compile(rf"{NAME.pattern}/{NAME.pattern}")
 
 

@@ -156,3 +156,14 @@ def own_columns(tags: Tags) -> dict[str, tuple[Type, str]]:
             part: Mapping[str, Any] = section.answer["properties"].get(column, {})
             found[column] = (type_, str(part.get("description") or f"Of the tag {name}."))
     return found
+
+
+def free_texts(tags: Tags) -> set[str]:
+    """Return the columns of a spec's own tags that hold what a judge wrote in its own words."""
+    found = set()
+    for section in tags.own.values():
+        for column, part in section.answer["properties"].items():
+            item = part.get("items", part)
+            if item.get("type") == "string" and "enum" not in item:
+                found.add(column)
+    return found

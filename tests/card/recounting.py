@@ -54,7 +54,7 @@ def recounted(made: Made) -> list[str]:
         "## Tags": run.tags(made),
         "## Statistics": [*alts(made), *by_config(made, statistics)],
         "## Columns": _columns(made),
-        "## Five rows": _five(made),
+        "## Sample rows": _five(made),
         "## Limits": _limits(made),
         "## Cost": run.cost(made),
         "## Reported results": (str(r["score"]) for r in made.spec["card"]["results"]),
@@ -161,7 +161,7 @@ def _configs(made: Made) -> Lines:
     for name in made.configs:
         given, passing = made.spec["configs"][name], run.steps(made, name)[1]
         if given["size"] and passing <= run.most(given):
-            yield f"`{name}`: `size` asks for {run.most(given):,} rows and {passing:,} pass"
+            yield f"`{name}`: size asks for {run.most(given):,} rows and {passing:,} pass"
     uuids = {name: {*rows["uuid"]} for name, rows in made.configs.items()}
     shared = [(len(uuids[a] & uuids[b]), a, b) for a, b in combinations(uuids, 2)]
     for rows, a, b in sorted(filter(lambda pair: pair[0], shared), key=lambda pair: -pair[0]):
@@ -196,7 +196,7 @@ def _limits(made: Made) -> Lines:
     if rows["language"].notna().any():
         spoken = rows["language"].value_counts()
         most = min(spoken.index[spoken == spoken.max()])
-        several = f"{len(spoken)} in all" if len(spoken) > 1 else ""
+        several = f"others are {len(spoken) - 1}" if len(spoken) > 1 else ""
         yield f"{share(spoken.max(), len(rows))} `{name}` `{most}` {several}"
     if "safety" in made.tags:
         asked = made.tags["safety"]

@@ -124,11 +124,16 @@ def _ranks(rows: Rows, column: str) -> "pd.Series[float]":
 
 def _numbers(column: "pd.Series[float]", whole: bool) -> str:
     values = column.dropna().astype("int64" if whole else "float64")
-    digits = 1 if whole else 4
     quantiles = [values.quantile(q, "lower") for q in (0, 0.25, 0.5, 0.75, 0.95, 1)]
-    shown = [round(float(number), digits) for number in (values.mean(), values.std(ddof=0))]
-    shown += [int(q) if whole else round(float(q), digits) for q in quantiles]
+    shown = [_rounded(float(number), whole) for number in (values.mean(), values.std(ddof=0))]
+    shown += [int(q) if whole else _rounded(float(q), whole) for q in quantiles]
     return " ".join(f"{number:,}" for number in shown)
+
+
+def _rounded(number: float, whole: bool) -> float:
+    if whole:
+        return round(number, 1)
+    return round(number, 4) if abs(number) >= 0.01 else float(f"{number:.4g}")
 
 
 def _percent(part: int, whole: int) -> str:

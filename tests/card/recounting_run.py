@@ -116,9 +116,7 @@ def curation(made: Made) -> Iterator[str]:
         found = made.answers[made.answers["benchmark"] == place.name]
         shared = " ".join(f"`{words}`" for words in found["shared"].str[:200].head(3))
         marked = "`benchmark_overlap`" if asked["keep"] else ""
-        yield (
-            f"{len(found):,} {asked['words']} `{place.name}` ({len(prompts):,}) {marked} {shared}"
-        )
+        yield (f"{len(found):,} {asked['words']} `{place.name}` {len(prompts):,} {marked} {shared}")
 
 
 def tags(made: Made) -> Iterator[str]:
@@ -159,7 +157,9 @@ def cost(made: Made) -> Iterator[str]:
 
 
 def _few(number: float) -> str:
-    return f"{number:,.4g}"
+    if number >= 1000:
+        return f"{number:,.0f}"
+    return "under 0.0001" if 0 < number < 0.0001 else f"{number:.4g}"
 
 
 def _stages(made: Made) -> dict[str, tuple[str, Rows, float | None]]:

@@ -98,6 +98,6 @@ def test_another_licence(config):
     from magpie_hub.card.licences import family
 
     qwen = family("Qwen/Qwen2-72B-Instruct", {})
-    read = front_matter(spec(license="other"), [config()], qwen)
+    read = front_matter(spec(license="other"), [config()], [qwen, family("scripted", {})])
     assert (read["license"], read["license_name"]) == ("other", qwen.identifier)
     assert read["license_link"].startswith("https://")

@@ -15,6 +15,7 @@ from magpie_hub.columns import SFT, Field
 from magpie_hub.curate.funnel import funnel
 from magpie_hub.errors import CardError
 from magpie_hub.marks import VERSION, kept
+from magpie_hub.spec.load import load
 from tests.card.hostile import HOSTILE
 from tests.card.reading import fences, front, shape
 from tests.card.stating import PINS, TAGS, spec, stated
@@ -130,8 +131,17 @@ def test_forty_configs(config):
     assert sum(line.startswith("| `c") and "training" in line for line in page.splitlines()) == 0
     assert page.count("| choosing rows of your own |") == 40
     assert page.count("<details><summary>c") == 2 * 39
-    assert "19 further pairs share fewer rows." in page
+    assert "Further pairs that share rows, none of them more: 19." in page
     assert '"c7", split="train")\n' in page
+
+
+@pytest.mark.parametrize("text", ["y", "N", "1e3", "0x1F", "12_000", "no", "1.0", "~", ": a", ""])
+def test_the_spec_on_the_page_is_read_as_it_is(config, tmp_path, text):
+    """A word that YAML readers take for a number or a truth is quoted, so that ours takes it."""
+    said = spec(card={"title": text or "x", "contact": "a@example.org"}, license=text)
+    (tmp_path / "again.yaml").write_text(fences(render(stated(config(), spec=said)))[-2])
+    again = load(str(tmp_path / "again.yaml"))
+    assert (again.license, again.card.title) == (text, text or "x")
 
 
 def test_twice_the_same(config):
@@ -186,6 +196,14 @@ def test_templates_of_ones_own(config, tmp_path):
         ("uses.md.jinja", "{{ ''.__class__.__mro__ }}", "__class__"),
         ("uses.md.jinja", "{{ configs.append(1) }}", "append"),
         ("uses.md.jinja", "\n{{ hours }}", "uses.md.jinja:2: "),
+        ("uses.md.jinja", "\n{{ spec.seed + 'a' }}", "uses.md.jinja:2: "),
+        ("uses.md.jinja", "{{ 1 / 0 }}", "division by zero"),
+        ("uses.md.jinja", "{{ picture('lenghts') }}", "lenghts"),
+        ("uses.md.jinja", "{% include 'uses.md.jinja' %}", "recursion"),
+        ("uses.md.jinja", "{{ configs | cell }}", "uses.md.jinja:1: "),
+        ("uses.md.jinja", "<!-- magpie-hub changelog -->\n", "behind it"),
+        ("uses.md.jinja", "<!-- magpie-hub keep a -->\n", "behind it"),
+        ("uses.md.jinja", "<!-- magpie-hub keep a b -->\n", "no mark can have"),
     ],
 )
 def test_templates_that_cannot_be(config, tmp_path, name, text, fault):

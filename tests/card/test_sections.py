@@ -56,8 +56,8 @@ def test_what_rows_were_compared_with(config):
     page = render(stated(card, spec=compared, curation=curation))
     assert "- What repeats a row of `org/other` in one of these ways was dropped as well." in page
     assert (
-        "- 3 of all answered rows share 13 words in a row, or a whole prompt, with `mt.jsonl` (80"
-        " prompts). They were dropped. Shared, for instance: `how | many`."
+        "- 3 of the answered rows share 13 words in a row, or a whole prompt, with `mt.jsonl`"
+        " (prompts: 80). They were dropped. Shared, for instance: `how | many`."
     ) in page
     assert "MinHash" not in page
     assert "Near duplicates were not removed" in page
@@ -128,10 +128,12 @@ def test_figures(config):
 def test_rows_of_others(config):
     """A card of a source names it with its checksum, and no generator, prefix or engine."""
     theirs = spec(generator=None, instructions=None, license=None, source="org/theirs", tags=[])
-    pins = {"checksums": {"org/theirs": "0c5e"}, "neighbours": None}
+    taken = {"rows": 1200, "unread": 0, "shortened": 7}
+    pins = {"checksums": {"org/theirs": "0c5e"}, "neighbours": None, "taken": taken}
     page = render(stated(config(), spec=theirs, pins=pins, tags={}, licences={}))
     assert "which others made: taken in from the dataset `org/theirs`" in page
     assert "| `org/theirs` | `0c5e` |" in page
+    assert "Of 7 of 1,200 rows only a part was taken" in page
     assert "prefix" not in body(page).partition("## Columns")[0]
     assert "machine-generated" not in page
     assert "bibtex" not in page

@@ -111,4 +111,19 @@ def test_the_card_as_a_page(here: Path) -> None:
     page = (here / "runs/tiny/preview.html").read_text()
     assert page.count('src="data:image/png;base64,') == 3  # lengths, tags, funnel
     assert "<h2" in page
-    assert refused("build", "tiny.yaml", "--check", "--run", "runs/none")
+    assert (
+        "--preview writes a file"
+        in magpie_hub("build", "tiny.yaml", "--check", "--preview", code=2).stderr
+    )
+
+
+def test_a_card_with_other_line_ends_and_a_lost_index() -> None:
+    """Bytes that make no line another are a difference too; a lost file is named."""
+    card = BUILD / "README.md"
+    whole = card.read_bytes()
+    card.write_bytes(whole.replace(b"\n", b"\r\n"))
+    shown = magpie_hub("build", "tiny.yaml", "--check", code=3).stdout
+    assert shown == "README.md differs in the ends of its lines\n"
+    card.write_bytes(whole)
+    (BUILD / "index.parquet").unlink()
+    assert "index.parquet` is missing" in refused("build", "tiny.yaml", "--check")

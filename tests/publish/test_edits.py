@@ -14,8 +14,10 @@ from magpie_hub.errors import TargetError
 from magpie_hub.publish import commit
 from magpie_hub.publish.manifest import Manifest
 from magpie_hub.publish.plan import check_edits, plan
+from magpie_hub.publish.readme import split
 from magpie_hub.publish.release import Release
 from magpie_hub.publish.repository import Repository
+from magpie_hub.publish.sections import content
 from magpie_hub.publish.show import as_json, table
 from tests.hub.hub import Hub
 from tests.publish import handed, small
@@ -85,6 +87,17 @@ def test_an_edit_of_what_is_generated_is_told(target, made):
     target.put(made)
     assert "Lies." not in target.card
     assert target.plan(made).edited == ()
+
+
+def test_the_list_of_versions_and_an_emptied_part(target):
+    """A word in the list of versions, or nothing where our part was, is an edit as any other."""
+    target.edit("## Versions\n", "## Versions\n\nThe first one is wrong.\n")
+    assert target.plan(FIRST).edited == ("Versions",)
+    target.edit("\n\nThe first one is wrong.", "")
+    assert target.plan(FIRST).edited == ()
+    part = content(split(target.card)[1], "pro")
+    target.edit(part, "\n")
+    assert target.plan(FIRST).edited == ("pro",)
 
 
 def test_an_edit_that_a_person_takes_away(target):

@@ -58,6 +58,16 @@ def test_the_other_spec_changes():
     assert not target.plan(AIR).to_do
 
 
+def test_two_specs_with_two_licences():
+    """A card has room for one licence: where the specs state two, nothing is planned."""
+    target = Target()
+    target.put(release({"pro": {"a": "1"}}, "pro", front={"license": "mit"}))
+    theirs = release({"air": {"x": "9"}}, "air", front={"license": "cc-by-nc-4.0"})
+    with pytest.raises(TargetError, match=r"`mit` by `pro`, `cc-by-nc-4\.0` by `air`"):
+        target.plan(theirs)
+    target.put(release({"air": {"x": "9"}}, "air", front={"license": "mit"}))
+
+
 def test_two_specs_that_both_have_a_raw():
     """Every spec has one: the second is refused, with what to write, until it may replace it."""
     target = Target()

@@ -8,7 +8,7 @@ import pytest
 
 from magpie_hub.columns import SFT
 from magpie_hub.spec.tags import OwnTag, Tags
-from magpie_hub.tag import TAGS, Tag, own, own_columns, wanted
+from magpie_hub.tag import TAGS, Tag, free_texts, own, own_columns, wanted
 
 ROWS = pa.table(
     {
@@ -117,3 +117,16 @@ def test_own_columns() -> None:
         "stars": ("int64", "Stars, of five."),
         "mood_generator": ("string", "Of the tag mood."),
     }
+
+
+def test_free_texts() -> None:
+    """Of a spec's own tags, what a judge says in its own words is told from labels and numbers."""
+    parts = {
+        "mood": {"enum": ["good", "bad"]},
+        "why": {"type": "string", "maxLength": 99},
+        "words": {"type": "array", "maxItems": 3, "items": {"type": "string", "maxLength": 9}},
+        "kinds": {"type": "array", "maxItems": 3, "items": {"enum": ["a", "b"]}},
+        "sure": {"type": "boolean"},
+    }
+    tags = Tags.model_validate({"tone": {"prompt": "x", "schema": {"properties": parts}}})
+    assert free_texts(tags) == {"why", "words"}
