@@ -266,9 +266,8 @@ def _drawn(row, count):
 
 def _numbers(values: pd.Series) -> dict[str, float]:
     whole = values.dtype.kind == "i"
-    quantiles = {"p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95}
-    lower = {name: values.quantile(q, interpolation="lower") for name, q in quantiles.items()}
-    found = {"min": values.min(), **lower, "max": values.max()}
+    quantiles = {"min": 0, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95, "max": 1}
+    found = {name: values.quantile(q, interpolation="lower") for name, q in quantiles.items()}
     return {
         **({"total": values.sum()} if whole else {}),
         "mean": _rounded(values.mean(), whole),
@@ -278,8 +277,8 @@ def _numbers(values: pd.Series) -> dict[str, float]:
 
 
 def _rounded(value: float, whole: bool) -> float:
-    small = not whole and abs(value) < 0.01
-    return float(f"{value:.4g}") if small else round(value, 1 if whole else 4)
+    digits = 1 if whole else 4
+    return round(value, digits) if whole or abs(value) >= 0.01 else float(f"{value:.4g}")
 
 
 def _check_histogram(histogram: Histogram, values: pd.Series) -> None:
