@@ -172,6 +172,11 @@ def _check_marks(page: str, name: str) -> None:
             "a place to write has a name that no mark can have, expected letters, digits and `-`",
             hint="give it another name",
         )
+    if filled := [name for name, text in places.items() if text.strip()]:
+        raise TargetError(
+            f"the place to write `{filled[0]}` is not empty: its words would pass for a person's",
+            hint="write them beside the marks",
+        )
     if any(find(page, pair) for pair in (of_spec(name), CHANGELOG)):
         raise TargetError(
             "a mark around the generated part stands in it",

@@ -32,7 +32,7 @@ def headline(plan: Plan, against: str | None = None) -> str:
     if not plan.changes:
         return f"{plan.repo}: v{plan.version} is in place; to be verified and given its version"
     if plan.level == "none":
-        return f"{plan.repo}: `main` is no longer v{plan.version}, to be put right"
+        return f"{plan.repo}: what is there is no longer v{plan.version}, and is put right"
     since = (
         f"v{plan.before} -> v{plan.version} ({plan.level})" if plan.before else f"v{plan.version}"
     )

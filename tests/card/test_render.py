@@ -204,6 +204,11 @@ def test_templates_of_ones_own(config, tmp_path):
         ("uses.md.jinja", "<!-- magpie-hub changelog -->\n", "behind it"),
         ("uses.md.jinja", "<!-- magpie-hub keep a -->\n", "behind it"),
         ("uses.md.jinja", "<!-- magpie-hub keep a b -->\n", "no mark can have"),
+        (
+            "uses.md.jinja",
+            "<!-- magpie-hub keep a -->\nMine.\n<!-- /magpie-hub keep a -->\n",
+            "the place to write `a` is not empty",
+        ),
     ],
 )
 def test_templates_that_cannot_be(config, tmp_path, name, text, fault):

@@ -133,7 +133,7 @@ def test_rows_of_others(config):
     page = render(stated(config(), spec=theirs, pins=pins, tags={}, licences={}))
     assert "which others made: taken in from the dataset `org/theirs`" in page
     assert "| `org/theirs` | `0c5e` |" in page
-    assert "Of 7 of 1,200 rows only a part was taken" in page
+    assert "In 7 of the 1,200 rows that were read only a part was taken" in page
     assert "prefix" not in body(page).partition("## Columns")[0]
     assert "machine-generated" not in page
     assert "bibtex" not in page

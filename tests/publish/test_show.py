@@ -49,7 +49,7 @@ def many() -> Plan:
         ({"add": {}}, "org/magpie: v1.0.0 is in place; to be verified and given its version"),
         (
             {"level": "none", "tagged": True},
-            "org/magpie: `main` is no longer v1.0.0, to be put right",
+            "org/magpie: what is there is no longer v1.0.0, and is put right",
         ),
     ],
 )
