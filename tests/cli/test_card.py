@@ -1,7 +1,9 @@
 """The card by `build`: checked, shown as a page, and never made over what a person wrote."""
 
 import json
+from contextlib import chdir
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 import yaml
@@ -15,13 +17,22 @@ from tests.run.releasing import fingerprints
 BUILD = Path("runs/tiny/build")
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny spec and its run, built."""
+    folder = tmp_path_factory.mktemp("built")
+    spec_file(folder, 40, card={"samples": "unscreened"}, license="cc0-1.0")
+    with chdir(folder):
+        for command in ("generate", "tag", "build"):
+            magpie_hub(command, "tiny.yaml")
+    return folder
+
+
 @pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of its own with a tiny spec, built, as the current one."""
+def here(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of that folder as the current one."""
+    copytree(built, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    spec_file(tmp_path, 40, card={"samples": "unscreened"}, license="cc0-1.0")
-    for command in ("generate", "tag", "build"):
-        magpie_hub(command, "tiny.yaml")
     return tmp_path
 
 

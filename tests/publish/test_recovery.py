@@ -24,6 +24,8 @@ from tests.publish.released import (
     versions,
 )
 
+pytestmark = pytest.mark.slow
+
 # Ends without any clean-up, as a kill does, before a request is sent or when its answer comes.
 KILLED = """
 import os, sys
@@ -53,12 +55,12 @@ def attempt(run, **wanted):
 @pytest.mark.parametrize(
     ("when", "path", "left"),
     [
-        pytest.param("request", "/preupload/", ["v1.0.0", None], marks=pytest.mark.slow),
-        pytest.param("request", "/commit/main", ["v1.0.0", None], marks=pytest.mark.slow),
+        ("request", "/preupload/", ["v1.0.0", None]),
+        ("request", "/commit/main", ["v1.0.0", None]),
         ("response", "/commit/main", ["v1.1.0", "v1.0.0", None]),
         ("request", "/raw/train-", ["v1.1.0", "v1.0.0", None]),
         ("request", "/tag/", ["v1.1.0", "v1.0.0", None]),
-        pytest.param("response", "/tag/", ["v1.1.0", "v1.0.0", None], marks=pytest.mark.slow),
+        ("response", "/tag/", ["v1.1.0", "v1.0.0", None]),
     ],
 )
 def test_a_kill(published, new_run, when, path, left):
@@ -228,7 +230,7 @@ def test_many_files_are_one_commit(empty, tmp_path, monkeypatch):
     assert versions(empty) == ["v1.0.0", None]
 
 
-AT_ONCE = [0.0, *(pytest.param(0.15 * n, marks=pytest.mark.slow) for n in range(1, 10))]
+AT_ONCE = [0.15 * n for n in range(10)]
 """Seconds by which the second of two publishers is later: a publish takes about as long."""
 
 

@@ -40,7 +40,7 @@ def test_rows_that_overlap_a_benchmark(words: int, keep: bool, overlaps: list[in
 
     marks = [row["benchmark_overlap"] for row in published()]
     card = Path("dist/org/t/README.md").read_text()
-    assert f"{len(overlaps)} of all answered rows share {words} words in a row" in card
+    assert f"{len(overlaps)} of the answered rows share {words} words in a row" in card
     if keep:
         assert kept() == SEEN
         assert marks == ["exam.jsonl" if n in overlaps else None for n in range(4)]

@@ -195,7 +195,9 @@ def test_a_context_that_ends_responses_first_is_said(tmp_path: Path) -> None:
     assert "| context of the engine | 1,000,000 tokens for prompt and completion together |" in card
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGUSR1"])
+@pytest.mark.parametrize(
+    "name", ["SIGTERM", *(pytest.param(n, marks=pytest.mark.slow) for n in ("SIGINT", "SIGUSR1"))]
+)
 def test_a_signal_keeps_everything_and_exits_75(tmp_path: Path, name: str) -> None:
     """A signal ends a release at once with 75 and says how to go on; the same command does."""
     engine = {"name": "scripted", "latency": 0.02}

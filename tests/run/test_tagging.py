@@ -175,6 +175,7 @@ def _share(rows: list[dict[str, Any]], verdict: str | None) -> str:
 KILLS = (20, 180)
 
 
+@pytest.mark.slow
 def test_a_killed_run_repeats_no_finished_tag(tmp_path: Path) -> None:
     """After SIGKILL the same command asks for nothing that was finished, and ends the same."""
     whole = _killable(tmp_path / "whole")
