@@ -126,8 +126,8 @@ def check(run: Run, ground: Path, old: Seen, clean: Case, wheres: list[tuple[int
 
 
 def test_some_requests(new_run, ground, old, clean):
-    """Every sixth request, the faults in turn: no mixture, and the next publish completes it."""
-    wheres = [(index, FAULTS[index % 5]) for index in range(0, clean.requests, 6)]
+    """Every eleventh request, the faults in turn: no mixture, and the next publish completes it."""
+    wheres = [(index, FAULTS[index % 5]) for index in range(0, clean.requests, 11)]
     check(new_run, ground, old, clean, wheres)
 
 
