@@ -182,7 +182,10 @@ def _notes_on_card(
             f"the generated part of `{name}` in {CARD} was edited since it was published: the edits"
             " are lost (`publish` takes --discard-edits)"
         )
-    theirs, ours = (readme.split(text)[1] for text in (published.card or "", release.card))
+    (front, theirs), (said, ours) = map(readme.split, (published.card or "", release.card))
+    there, new_one = front.get("license"), said.get("license")
+    if there and new_one and there != new_one:
+        yield f"`license: {there}` in {CARD} becomes `{new_one}`, which the spec states"
     gone = published.manifest.specs.keys() - new.specs.keys()
     for place in sections.homeless(theirs, ours, release.name, sorted(gone)):
         yield f"what was written at {place} moves before the versions: its card has no such place"

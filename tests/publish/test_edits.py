@@ -100,6 +100,14 @@ def test_the_list_of_versions_and_an_emptied_part(target):
     assert target.plan(FIRST).edited == ("pro",)
 
 
+def test_another_licence_in_the_metadata(target):
+    """The licence is the spec's; that one in the card is another is said."""
+    target.edit("license: llama3", "license: mit")
+    assert target.plan(FIRST).notes == (
+        "`license: mit` in README.md becomes `llama3`, which the spec states",
+    )
+
+
 def test_an_edit_that_a_person_takes_away(target):
     """Moved before the part, or to a place in it, the words are kept, and nothing is edited."""
     target.edit("Some facts.", "Some facts.\n\nMine.")
