@@ -97,9 +97,9 @@ def test_every_answer_is_a_label_or_a_counted_failure(made: Made, name: str) -> 
 def test_the_card_names_the_judge(made: Made) -> None:
     """Each tag stands on the card with the model, the file's checksum and its failures."""
     card = (made.run.path.parent / "dist/org/tiny/README.md").read_text(encoding="utf-8")
-    made_by = f"`{SMOLLM2}` | `sha256:b179c9523d0e6a0f`"
     for name, found in tags(made.run).items():
-        assert f"| `{name}` | {made_by} | {found.rows} | {found.failures} |" in card
+        assert f"| tag `{name}` | `{SMOLLM2}` at `sha256:b179c9523d0e6a0f` |" in card
+        assert f"| `{name}` | `{SMOLLM2}` | {found.rows} | {found.failures} |" in card
     assert set(tags(made.run)) == set(JUDGED)
     assert {row["quality_generator"] for row in labels(made.run, "quality")} == {SMOLLM2}
 
