@@ -21,11 +21,9 @@ from magpie_hub.errors import TargetError
 Pair = tuple[str, str]
 """The line before a part of a card, and the one behind it."""
 CHANGELOG = ("<!-- magpie-hub changelog -->\n", "<!-- /magpie-hub changelog -->\n")
-_KEEP = re.compile(r"^<!-- (/?)magpie-hub keep ([\w-]+) -->[ \t]*(?:\r?\n|\Z)", re.MULTILINE)
-
-
 VERSION = "vX.Y.Z"
 """Stands in a card for the version that it is published as, which only a plan knows."""
+_KEEP = re.compile(r"^<!-- (/?)magpie-hub keep ([\w-]+) -->[ \t]*(?:\r?\n|\Z)", re.MULTILINE)
 
 
 def of_spec(name: str) -> Pair:

@@ -26,7 +26,7 @@ from magpie_hub.card.figures import FIGURES, Figure
 from magpie_hub.card.metadata import front_matter, title
 from magpie_hub.curate.funnel import Funnel
 from magpie_hub.errors import CardError, TargetError
-from magpie_hub.marks import CHANGELOG, VERSION, find, kept, of_spec
+from magpie_hub.marks import CHANGELOG, VERSION, find, keep, kept, of_spec
 
 TEMPLATE = "dataset.md.jinja"
 LONGEST = 2000
@@ -214,6 +214,7 @@ def _derived(stated: Stated) -> dict[str, Any]:
         "screened": spec["card"]["samples"] == "screened",
         "sizes": {config.name: config.facts.rows for config in stated.configs},
         "example": _example(default.facts),
+        "keep": _keep,
         "picture": partial(_picture, stated.name, pictures),
     }
 
@@ -225,6 +226,11 @@ def _example(facts: ConfigFacts) -> dict[str, Any] | None:
             if value not in ("none", "others") and _PLAIN.fullmatch(value):
                 return {"column": column, "value": value, "rows": rows}
     return None
+
+
+def _keep(name: str) -> Markup:
+    """Return a place where a person may write in the generated part: what is there is kept."""
+    return Markup("".join(keep(name)).strip())
 
 
 def _picture(spec: str, figures: Mapping[str, Figure], name: str) -> Markup:

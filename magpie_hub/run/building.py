@@ -62,7 +62,7 @@ def build(
     curate(spec, folder, report, warn)
     place = folder.path / "build"
     made_before = keeping.read(folder.path / BUILT)
-    _check_unedited(place, made_before)
+    check_unedited(place, made_before)
     new = fresh(place)
     cards, records, rows = [], {}, {}
     for done, name in enumerate(spec.active_configs, 1):
@@ -96,11 +96,6 @@ def differences(spec: Spec, folder: RunFolder) -> list[str]:
         config_card(spec, name, place / name, *keeping.told(record.configs[name]))
         for name in spec.active_configs
     ]
-    if not (place / INDEX).is_file():
-        raise BuildError(
-            f"`{place / INDEX}` is missing, expected what was built",
-            hint="make it with `magpie-hub build SPEC`: it opens no engine",
-        )
     rows = index.read(place / INDEX)
     files = describe(spec, folder, cards, {card.name: rows[card.name] for card in cards})
     found = []
@@ -143,15 +138,19 @@ def check_built(
                 hint=again,
             )
 
+    if not (folder.path / "build" / INDEX).is_file():
+        lost = folder.path / "build" / INDEX
+        raise BuildError(f"`{lost}` is missing, expected what was built", hint=again)
 
-def _check_unedited(place: Path, record: keeping.Record) -> None:
-    """Raise BuildError where a build would take the place of what a person wrote."""
+
+def check_unedited(place: Path, record: keeping.Record) -> None:
+    """Raise BuildError where a person wrote into card, figures or facts of a build."""
     if edited := keeping.edited(place, record):
         raise BuildError(
-            f"`{place / edited}` was edited since it was built; another build would undo it",
+            f"`{place / edited}` was changed since it was built, expected it as it was",
             hint="what a person writes belongs into the card that is published, `card:` of the"
-            " spec, or templates of one's own; move it there and remove the file"
-            " (`magpie-hub build --check SPEC` shows the difference)",
+            " spec, or templates of one's own; move it there (`magpie-hub build --check SPEC` shows"
+            " it), remove the file, and make it with `magpie-hub build SPEC`",
         )
 
 

@@ -15,7 +15,7 @@ from magpie_hub import columns
 from magpie_hub.errors import BuildError, TargetError
 from magpie_hub.run import keeping
 from magpie_hub.run.begin import check
-from magpie_hub.run.building import BUILT, INDEX, check_built
+from magpie_hub.run.building import BUILT, INDEX, check_built, check_unedited
 from magpie_hub.run.describing import CARD, FACTS
 from magpie_hub.shards.files import known_sha256
 from magpie_hub.shards.folder import RunFolder
@@ -193,16 +193,10 @@ def _check_licence(spec: Spec) -> None:
 def _facts(folder: RunFolder, record: keeping.Record) -> dict[str, Any]:
     """Return the facts of each config; BuildError where card, figures or facts are not as built."""
     place, again = folder.path / "build", "make it with `magpie-hub build SPEC`: it opens no engine"
-    names = {CARD, FACTS, INDEX, *record.card}
+    names = {CARD, FACTS, *record.card}
     if lost := sorted(name for name in names if not (place / name).is_file()):
         raise BuildError(f"`{place / lost[0]}` is missing, expected what was built", hint=again)
-    if edited := keeping.edited(place, record):
-        raise BuildError(
-            f"`{place / edited}` was changed since it was built, expected it as it was",
-            hint="what a person writes belongs into the card that is published, `card:` of the"
-            " spec, or templates of one's own; move it there, remove the file, and make it with"
-            " `magpie-hub build SPEC`",
-        )
+    check_unedited(place, record)
     return dict(json.loads((place / FACTS).read_bytes())["configs"])
 
 
