@@ -24,26 +24,26 @@ import numpy as np
 import pyarrow as pa
 from datasets.builder import Key
 
-from magpie_hub import columns, curate, records, shards
+from magpie_hub import columns, curate, records, rows, shards
 from magpie_hub.columns import fields
-from magpie_hub.curate.beside import CURATED, DUPLICATE, DUPLICATE_OF, OVERLAP
+from magpie_hub.curate.extended import in_test
 from magpie_hub.curate.filters import FILTERS, Filter
-from magpie_hub.curate.funnel import Funnel
+from magpie_hub.curate.funnel import Funnel, by_reason, further
 from magpie_hub.curate.selection import Choice, Portion, Selection, select_rows
 from magpie_hub.curate.where import parse
 from magpie_hub.errors import BuildError
-from magpie_hub.records import INSTRUCTIONS, RESPONSES, Unit
+from magpie_hub.records import Unit
+from magpie_hub.rows import ExtendedRows, Rows
 from magpie_hub.shards.files import known_sha256, sha256
-from magpie_hub.shards.folder import DRAWN, IMPORTED, RunFolder
-from magpie_hub.shards.foreign_labels import LABELS
-from magpie_hub.shards.joined import Beside, joined, messages
-from magpie_hub.spec.model import AtMost, Spec
-from magpie_hub.tag import TAGS, own_columns, wanted
+from magpie_hub.shards.folder import RunFolder
+from magpie_hub.shards.joined import messages
+from magpie_hub.shards.splits import TEST, TRAIN
+from magpie_hub.spec.configs import AtMost, Config
+from magpie_hub.spec.model import Spec
+from magpie_hub.tag import TAGS, own_columns
 
 CHOICES = ("filter", "where", "size")
 """What a config says of its rows."""
-REWARDS = {column for name in ("base_response", "base_reward") for column in TAGS[name].columns}
-"""Columns that mean something beside the rewards of one model only."""
 
 
 @dataclass
@@ -56,7 +56,7 @@ class MagpieConfig(datasets.BuilderConfig):  # type: ignore[misc] # datasets shi
 
 
 class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
-    """The rows of one config of a run folder, as split `train`."""
+    """The rows of one config of a run folder, as split `train`, and `test` where it has one."""
 
     BUILDER_CONFIG_CLASS = MagpieConfig
 
@@ -66,23 +66,20 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
         *,
         config_name: str | None = None,
         data_dir: str | Path,
+        extended: bool = True,
+        so_far: bool = False,
         **kwargs: Any,
     ) -> None:
         """Open the config `config_name` (default: the spec's default) of the run in `data_dir`.
 
         The cache of datasets notices neither changed shards nor changed code by itself, so both
-        go into `hash`, a part of the cache's path. Raises BuildError for an unknown config or an
+        go into `hash`, a part of the cache's path. extended: if not, its extension may be missing,
+        and only `selection` can be asked for. so_far: that of all units that are whole, whatever is
+        to come, and whether or not they are released. Raises BuildError for an unknown config or an
         unfinished run, RunError where there is no run.
         """
-        self._run = RunFolder(Path(data_dir))
-        self._spec = Spec.model_validate(self._run.state()["spec"])
-        self._tags = wanted(self._spec.tags)
-        self._schema = records.arrow_schema(
-            {
-                field.name: field.type
-                for field in fields(self._spec.kind, own_columns(self._spec.tags))
-            }
-        )
+        folder = RunFolder(Path(data_dir))
+        self._spec = Spec.model_validate(folder.state()["spec"])
         name = config_name or self._spec.default_config
         given = self._spec.active_configs.get(name)
         if given is None and not kwargs.keys() & CHOICES:
@@ -93,37 +90,71 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
             )
         if given is not None:
             kwargs = {key: getattr(given, key) for key in CHOICES} | kwargs
-        self._units = self._run.units()
-        self._check_finished()
+        self._asked = given or Config()
+        answered = folder.of_answers(self._spec.answers_of(self._asked).name)
+        self._rows = Rows(answered, self._spec, so_far=so_far)
+        published = fields(self._spec.kind_of(self._asked), own_columns(self._spec.tags))
+        self._schema = records.arrow_schema({field.name: field.type for field in published})
+        parent = self._asked.parent
+        self._parent = (
+            None
+            if parent is None
+            else Magpie(cache_dir, config_name=parent, data_dir=data_dir, so_far=so_far)
+        )
+        if not so_far:
+            self._rows.check_finished()
+        self._stop = None if so_far else self._rows.stop
+        is_extended = self._asked.turns is not None or self._asked.samples is not None
+        self._extension = (
+            ExtendedRows(self._rows, name, self._asked)
+            if extended and is_extended and not so_far
+            else None
+        )
         kwargs.setdefault("hash", self._fingerprint(name, kwargs))
         super().__init__(cache_dir, config_name=name, data_dir=str(data_dir), **kwargs)
 
     @property
     def funnel(self) -> Funnel:
-        """From all draws of the run to the rows of this config; the steps add up."""
-        return self.selection.funnel
+        """From all draws that count to the rows of this config; the steps add up."""
+        return further(self.selection.funnel, by_reason(self._asked.kind, self._kept[1]))
 
     @cached_property
     def selection(self) -> Selection:
-        """Which rows the config has, and what became of the others; decided for all at once."""
+        """Which rows the config selects, and what became of the others; decided for all at once.
+
+        Of a config with an extension, those that are extended.
+        """
         choice, only = self._choice, self._choice.columns
         return select_rows(
             (
-                Portion(
-                    self._run.instructions(unit, ["rejection"])["rejection"],
-                    self._rows(unit, only),
-                )
-                for unit in self._units
+                Portion(self._drawn(unit), self._rows.of(unit, only), self._stop)
+                for unit in self._rows.units
             ),
             choice,
+            within=None if self._parent is None else self._parent.selection,
         )
 
-    def tables(self) -> Iterator[pa.Table]:
+    def _drawn(self, unit: Unit) -> pa.ChunkedArray:
+        """Return why each of a unit's draws that count was rejected, null where it was not."""
+        rejections = self._rows.folder.instructions(unit, ["rejection"])["rejection"]
+        return rejections if self._stop is None else rejections[: max(0, self._stop - unit.start)]
+
+    @property
+    def units(self) -> list[Unit]:
+        """The units whose rows it selects from."""
+        return self._rows.units
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits of the config."""
+        return (TRAIN,) if self._asked.test is None else (TRAIN, TEST)
+
+    def tables(self, split: str = TRAIN) -> Iterator[pa.Table]:
         """Yield the config's rows in order of index, one table a unit; for the release.
 
         Raises BuildError, with the funnel, where no row is left.
         """
-        for unit, mask in zip(self._units, self._masks(), strict=True):
+        for unit, mask in zip(self._rows.units, self._masks(split), strict=True):
             yield self._table(unit, mask)
 
     def _info(self) -> datasets.DatasetInfo:
@@ -131,8 +162,12 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
 
     def _split_generators(self, dl_manager: object) -> list[datasets.SplitGenerator]:
         # Lists are what datasets deals out to its workers; both have one item a unit.
-        shards = {"units": self._units, "masks": self._masks()}
-        return [datasets.SplitGenerator(name="train", gen_kwargs=shards)]
+        return [
+            datasets.SplitGenerator(
+                name=split, gen_kwargs={"units": self._rows.units, "masks": self._masks(split)}
+            )
+            for split in self.splits
+        ]
 
     def _generate_tables(
         self, units: list[Unit], masks: list[np.ndarray]
@@ -140,7 +175,7 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
         for unit, mask in zip(units, masks, strict=True):
             yield Key(unit.number, 0), self._table(unit, mask)
 
-    def _masks(self) -> list[np.ndarray]:
+    def _masks(self, split: str) -> list[np.ndarray]:
         chosen, funnel = self.selection, self.funnel
         if chosen.missing and isinstance(self.config.size, int):
             raise BuildError(
@@ -153,7 +188,43 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
                 f"config `{self.config.name}` ends empty: {funnel}",
                 hint=f"{self._more}, or change what drops them",
             )
-        return chosen.masks
+        kept, share = self._kept[0], self._asked.test
+        if share is None:
+            return kept
+        masks = [
+            mask & self._tested(unit, share)
+            for unit, mask in zip(self._rows.units, kept, strict=True)
+        ]
+        if split == TRAIN:
+            masks = [mask & ~test for mask, test in zip(kept, masks, strict=True)]
+        if not any(mask.any() for mask in masks):
+            raise BuildError(
+                f"config `{self.config.name}`: no row is of the split `{split}`: `test: {share:g}`"
+                f" shares out {funnel.kept:,} rows by their instructions",
+                hint=f"change `test`, or {self._more}",
+            )
+        return masks
+
+    def _tested(self, unit: Unit, share: float) -> np.ndarray:
+        """Return which of a unit's rows are on the test side, by their instruction."""
+        texts = self._rows.folder.answered(unit, ["instruction"])["instruction"].to_pylist()
+        return np.array([in_test(text, share) for text in texts], bool)
+
+    @cached_property
+    def _kept(self) -> tuple[list[np.ndarray], dict[str, int]]:
+        """Which rows are left of the selected ones behind their extension; why others are not."""
+        masks, reasons = [], dict[str, int]()
+        for unit, mask in zip(self._rows.units, self.selection.masks, strict=True):
+            left = mask.copy()
+            if self._extension is not None:
+                for place, made in zip(
+                    np.flatnonzero(mask), self._extension.made(unit, mask), strict=True
+                ):
+                    if made.reason is not None:
+                        reasons[made.reason] = reasons.get(made.reason, 0) + 1
+                        left[place] = False
+            masks.append(left)
+        return masks, reasons
 
     @property
     def size(self) -> int | None:
@@ -184,9 +255,7 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
             size=self.size,
             drops_overlaps=decontaminate is None or not decontaminate.keep,
         )
-        there = {*records.RESPONSE_SHARD, *DRAWN}
-        there |= {column for beside in self._beside for column in beside.columns}
-        for column in sorted(choice.columns - there - {DUPLICATE, DUPLICATE_OF, OVERLAP}):
+        for column in sorted(choice.columns - self._rows.columns):
             raise BuildError(
                 self._lacking(column, choice),
                 hint="add the tag that makes it to `tags:` and run `magpie-hub tag SPEC`",
@@ -204,113 +273,36 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
             f" {next(makers, 'no tag')} makes, and the spec does not ask for"
         )
 
-    @cached_property
-    def _beside(self) -> list[Beside]:
-        """What stands beside the answered rows: duplicates, overlaps, tags, and others' labels."""
-        found = [
-            Beside(stage, shard, names)
-            for kind, (shard, names) in CURATED.items()
-            if (stage := self._curated(kind)) is not None
-        ]
-        found += [
-            Beside(self._stage(name), tag.shard, {column: column for column in tag.columns})
-            for name, tag in self._tags.items()
-        ]
-        if self._spec.source is not None:
-            # What another reward model gave is not comparable with ours.
-            apart = REWARDS if "reward" in self._tags else set()
-            apart = apart | {column for beside in found for column in beside.columns}
-            brought = {name: name for name in LABELS if name not in apart}
-            found.append(Beside(IMPORTED, {"uuid": "string", **LABELS}, brought))
-        return found
-
-    def _rows(self, unit: Unit, only: set[str] | None = None) -> pa.Table:
-        """Return a unit's answered rows with what stands beside them, or `only` some columns."""
-        rows = joined(self._run, unit, self._beside, only)
-        for name in (DUPLICATE, DUPLICATE_OF, OVERLAP):
-            if name not in rows.column_names:
-                rows = rows.append_column(name, pa.nulls(rows.num_rows, pa.string()))
-        return rows
-
-    def _curated(self, kind: str) -> str | None:
-        """Return where what rows repeat or overlap lies; None where nobody wants to know."""
-        wanted = {
-            "duplicates": self._spec.dedup.exact or self._spec.dedup.near,
-            "overlaps": self._spec.decontaminate,
-        }
-        if not wanted[kind]:
-            return None
-        stage = self._run.state().get("curated", {}).get(kind)
-        if stage is None:
-            raise BuildError(
-                f"`{self._run.path}` is unfinished: its rows were not searched for {kind}",
-                hint="finish it with `magpie-hub build SPEC`",
-            )
-        return str(stage)
-
-    def _stage(self, tag: str) -> str:
-        """Return where a tag's shards lie; BuildError where it was never made for these rows."""
-        found = self._run.state()["tags"].get(tag)
-        if found is None:
-            raise BuildError(
-                f"`{self._run.path}` is unfinished: the tag `{tag}` is not made",
-                hint="finish it with `magpie-hub tag SPEC`",
-            )
-        return str(found["stage"])
-
     def _table(self, unit: Unit, mask: np.ndarray) -> pa.Table:
-        rows = self._rows(unit).filter(pa.array(mask))
-        rows = rows.append_column("messages", messages(rows))
+        table = self._rows.of(unit).filter(pa.array(mask))
+        if self._extension is None:
+            table = table.append_column("messages", messages(table))
+        else:
+            made = self._extension.made(unit, mask)
+            for name in made[0].columns if made else ():
+                type_ = self._schema.field(name).type
+                table = table.append_column(name, pa.array([m.columns[name] for m in made], type_))
         schema = self._schema
         # A column whose tag the spec leaves out is null: the schema of a kind is one.
         return pa.table(
             {
-                name: rows[name] if name in rows.column_names else pa.nulls(rows.num_rows, type_)
+                name: table[name] if name in table.column_names else pa.nulls(table.num_rows, type_)
                 for name, type_ in zip(schema.names, schema.types, strict=True)
             },
             schema=schema,
         )
 
-    @property
-    def _stages(self) -> list[str]:
-        return [INSTRUCTIONS, RESPONSES, *(beside.stage for beside in self._beside)]
-
-    def _check_finished(self) -> None:
-        drawn = self._units[-1].stop if self._units else 0
-        imported = self._spec.source is not None
-        rows = 1 if imported else self._spec.instructions.rows
-        if drawn < rows:
-            how = "the rows are not taken in" if imported else f"{drawn} of {rows} rows were begun"
-            raise BuildError(
-                f"`{self._run.path}` is unfinished: {how}",
-                hint="finish it with `magpie-hub generate SPEC`",
-            )
-        for stage in self._in_order():
-            done = sum(self._run.finished(stage, unit) for unit in self._units)
-            if done < len(self._units):
-                kind = stage.partition("/")[0]
-                command = {"tags": "tag", "duplicates": "build", "overlaps": "build"}.get(kind)
-                raise BuildError(
-                    f"`{self._run.path}` is unfinished: {done} of {len(self._units)} units of"
-                    f" `{stage}` are there",
-                    hint=f"finish it with `magpie-hub {command or 'generate'} SPEC`",
-                )
-
-    def _in_order(self) -> Iterator[str]:
-        """Yield the stages as they are to be finished: what a model is asked for comes first."""
-        yield from (INSTRUCTIONS, RESPONSES, *map(self._stage, self._tags))
-        yield from self._stages
-
     def _fingerprint(self, config: str, choice: dict[str, Any]) -> str:
         """Return the hash of all that decides the rows: this code, the config, the shards."""
-        parts = [config, *(str(choice.get(key)) for key in CHOICES), str(self._schema)]
+        asked = self._asked.model_dump(include={"turns", "samples", "test", "parent"})
+        parts = [config, *(str(choice.get(key)) for key in CHOICES), str(self._schema), str(asked)]
+        parts.append(str(self._stop))
         parts.append(str(self._spec.decontaminate and self._spec.decontaminate.keep))
-        code = [Path(module.__file__ or "") for module in (columns, shards.joined)]
+        parts.append("" if self._parent is None else str(self._parent.hash))
+        code = [Path(module.__file__ or "") for module in (columns, rows, shards.joined)]
         code += [Path(__file__), *Path(curate.__path__[0]).glob("*.py")]
         parts += [sha256(path) for path in sorted(code)]
-        parts += [
-            known_sha256(self._run.shard(stage, unit))
-            for stage in self._stages
-            for unit in self._units
-        ]
+        files = self._rows.shards
+        files += [] if self._extension is None else self._extension.shards
+        parts += [known_sha256(path) for path in files]
         return blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()

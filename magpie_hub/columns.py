@@ -12,7 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from magpie_hub.records import INPUT_CONFIGS, MESSAGES, RESPONSE_CONFIGS, Type
+from magpie_hub.records import (
+    INPUT_CONFIGS,
+    MESSAGES,
+    RESPONSE_CONFIGS,
+    TURN_CONFIGS,
+    Type,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +41,16 @@ _TAGS: tuple[tuple[str, Type, str, str], ...] = (
         "instruction_length",
     ),
     ("response_length", "int64", "Characters of the response.", "response_length"),
-    ("instruction_tokens", "int64", "Tokens of the instruction, by the generator's own.", ""),
+    (
+        "instruction_tokens",
+        "int64",
+        "Tokens of the instruction, by those of the model that responded.",
+        "",
+    ),
     (
         "response_tokens",
         "int64",
-        "Tokens that the generator wrote, its reasoning included.",
+        "Tokens that the model wrote, its reasoning included.",
         "",
     ),
     (
@@ -133,39 +144,88 @@ _TAGS: tuple[tuple[str, Type, str, str], ...] = (
     ),
 )
 
-SFT = (
-    Field(
-        "messages",
-        MESSAGES,
-        "text",
-        "The conversation: the instruction as user, the response as assistant.",
-        "conversations (from/value)",
-    ),
-    *(Field(name, type_, "tag", meaning, upstream) for name, type_, meaning, upstream in _TAGS),
+_MESSAGES = Field(
+    "messages",
+    MESSAGES,
+    "text",
+    "The conversation: the instruction as user, the response as assistant.",
+    "conversations (from/value)",
+)
+_LABELS = tuple(Field(name, type_, "tag", meaning, up) for name, type_, meaning, up in _TAGS)
+_DRAW = (
     Field("uuid", "string", "provenance", "Names the draw; the same for a repeated run.", "uuid"),
-    Field("model", "string", "provenance", "The generator.", "model"),
+    Field("model", "string", "provenance", "The model that wrote the response.", "model"),
     Field(
         "gen_input_configs",
         INPUT_CONFIGS,
         "provenance",
-        "How the instruction was drawn: prefix, sampling, seed, engine, revision.",
+        "How the instruction was drawn: prefix, system prompt, sampling, seed, engine, revision.",
         "gen_input_configs",
     ),
     Field(
-        "gen_response_configs",
-        RESPONSE_CONFIGS,
+        "raw_instruction",
+        "string",
         "provenance",
-        "How the response was drawn.",
-        "gen_response_configs",
+        "The instruction as it was drawn, where rules rewrote it.",
+        "raw_instruction",
     ),
+    Field("sanitised", _TEXTS, "provenance", "The rules that rewrote the instruction.", ""),
 )
+_ANSWERED = Field(
+    "gen_response_configs",
+    RESPONSE_CONFIGS,
+    "provenance",
+    "How the response was drawn.",
+    "gen_response_configs",
+)
+SFT = (_MESSAGES, *_LABELS, *_DRAW, _ANSWERED)
 REASONING = Field(
     "reasoning",
     "string",
     "text",
     "What the model thought before it responded; null where it did not.",
 )
-KINDS = {"sft": SFT, "sft-reasoning": (SFT[0], REASONING, *SFT[1:])}
+MULTI_TURN = (
+    _MESSAGES,
+    *_LABELS,
+    Field("turns", "int64", "tag", "Exchanges of user and assistant in the conversation."),
+    Field(
+        "turns_end",
+        "string",
+        "tag",
+        "Why the conversation has fewer turns than were asked for; null where it has all.",
+    ),
+    *_DRAW,
+    _ANSWERED,
+    Field("gen_turn_configs", TURN_CONFIGS, "provenance", "How the later turns were drawn."),
+)
+ABOUT_RESPONSE = {
+    *("response_length", "response_tokens", "finish_reason"),
+    *("response_quality", "response_quality_explanation", "response_quality_generator"),
+    *("instruct_reward", "reward_model", "base_output", "base_reward", "reward_difference"),
+    *("safety", "safety_categories", "safety_generator", "personal_data"),
+}
+"""Tags that say something of the one response, which a preference does not hold."""
+PREFERENCE = (
+    Field("prompt", MESSAGES, "text", "The instruction, as a conversation of one message."),
+    Field("chosen", MESSAGES, "text", "The best of the sampled responses.", "chosen"),
+    Field("rejected", MESSAGES, "text", "The worst of the sampled responses.", "rejected"),
+    Field("chosen_reward", "float64", "tag", "The score of the chosen response."),
+    Field("rejected_reward", "float64", "tag", "The score of the rejected response."),
+    Field("margin", "float64", "tag", "chosen_reward less rejected_reward."),
+    Field("samples", "int64", "tag", "Responses that were sampled, kept and scored."),
+    Field("scorer", "string", "tag", "The model that scored them.", "reward_model"),
+    *(field for field in _LABELS if field.name not in ABOUT_RESPONSE),
+    *_DRAW,
+    Field("gen_chosen_configs", RESPONSE_CONFIGS, "provenance", "How the chosen one was drawn."),
+    Field("gen_rejected_configs", RESPONSE_CONFIGS, "provenance", "How the rejected one was."),
+)
+KINDS = {
+    "sft": SFT,
+    "sft-reasoning": (SFT[0], REASONING, *SFT[1:]),
+    "multi-turn": MULTI_TURN,
+    "preference": PREFERENCE,
+}
 
 
 def fields(kind: str, own: Mapping[str, tuple[Type, str]]) -> tuple[Field, ...]:

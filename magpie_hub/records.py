@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 NAMESPACE = uuid.UUID("8a6c3bd4-5f0e-4d4e-9a35-6d61677069e5")
 ANSWERS = "default"
-"""The name of the one answer set there is."""
+"""The name of an answer set where there is but one."""
 INSTRUCTIONS = "instructions"
 RESPONSES = f"responses/{ANSWERS}"
 """The stages that ask a model, by the folders that their shards lie in."""
@@ -31,8 +31,23 @@ _DRAWN: dict[str, Type] = {
     "engine_version": "string",
     "revision": "string",
 }
-INPUT_CONFIGS: Type = {"prefix": "string", **_DRAWN}
+INPUT_CONFIGS: Type = {
+    "prefix": "string",
+    "system_prompt": "string",
+    "bad_first_tokens": ["int64"],
+    "first_token_temperature": "float64",
+    **_DRAWN,
+}
 RESPONSE_CONFIGS: Type = {**_DRAWN}
+TURN_CONFIGS: Type = [
+    {
+        "turn": "int64",
+        "role": "string",
+        "system_prompt": "string",
+        "finish_reason": "string",
+        **_DRAWN,
+    }
+]
 _COMPLETION: dict[str, Type] = {
     "finish_reason": "string",
     "prompt_tokens": "int64",
@@ -44,6 +59,8 @@ _COMPLETION: dict[str, Type] = {
 INSTRUCTION_SHARD: dict[str, Type] = {
     "index": "int64",
     "instruction": "string",
+    "raw_instruction": "string",
+    "sanitised": ["string"],
     "rejection": "string",
     "duplicate_of": "int64",
     **_COMPLETION,
@@ -60,6 +77,21 @@ RESPONSE_SHARD: dict[str, Type] = {
     **_COMPLETION,
     "gen_response_configs": RESPONSE_CONFIGS,
 }
+EXTENSION_SHARD: dict[str, Type] = {
+    "index": "int64",
+    "base": "string",
+    "number": "int64",
+    "role": "string",
+    "text": "string",
+    "rejection": "string",
+    **_COMPLETION,
+    "gen_configs": {"system_prompt": "string", **_DRAWN},
+}
+"""What the shard of an extension holds: one row for each completion, by index and number.
+
+base: what stands for the exchange that was extended. number: the turn, of which that exchange is
+the first; or the sample, from 1. role: who speaks.
+"""
 MODEL_TAG_SHARD: dict[str, Type] = {
     "failure": "string",
     "raw": "string",
@@ -94,13 +126,16 @@ class Unit:
 class Instruction:
     """One draw: what the model wrote in the user's place, and whether it is kept.
 
-    rejection: the reason why it is not, or None. duplicate_of: the index of the earlier
+    raw_instruction: what was drawn, where the rules named in `sanitised` rewrote it. rejection: the
+    reason why it is not kept, or None. duplicate_of: the index of the earlier
     instruction with the same normal form, where the reason is that one. error: what the engine
     said, where it failed the request. What concerns the model is None in rows that others made.
     """
 
     index: int
     instruction: str
+    raw_instruction: str | None
+    sanitised: tuple[str, ...]
     rejection: str | None
     duplicate_of: int | None
     finish_reason: str | None
@@ -115,7 +150,7 @@ class Instruction:
 class Response:
     """The answer to a kept instruction; `rejection` as for an instruction.
 
-    model: what wrote it, as rows name it. instruction_tokens: of the generator's tokenizer.
+    model: what wrote it, as rows name it. instruction_tokens: by its tokenizer.
     reasoning: what a thinking model wrote before it answered.
     """
 
@@ -132,6 +167,27 @@ class Response:
     seconds: float | None
     error: str | None
     gen_response_configs: dict[str, object] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Extended:
+    """One completion of an extension: a later turn's words, or a sampled response.
+
+    rejection: why it is not kept; of a turn, why the conversation ends here.
+    """
+
+    index: int
+    base: str
+    number: int
+    role: str
+    text: str
+    rejection: str | None
+    finish_reason: str
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+    error: str | None
+    gen_configs: dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +216,11 @@ class Draw:
     def _name(self, index: int, part: str) -> str:
         parts = (self.repo, f"{self.model}@{self.revision}", str(self.seed), str(index), part)
         return "\n".join(parts)
+
+
+def exchange_hash(instruction: str, response: str) -> str:
+    """Return what stands for an exchange: what extends another one is none of this."""
+    return blake2b(f"{instruction}\0{response}".encode(), digest_size=8).hexdigest()
 
 
 def arrow_schema(columns: dict[str, Type]) -> "pa.Schema":

@@ -1,17 +1,30 @@
 """The published columns: each with a meaning and one place, the spec's own tags among them."""
 
-from magpie_hub.columns import KINDS, SFT, fields, type_name
+from magpie_hub.columns import ABOUT_RESPONSE, KINDS, SFT, fields, type_name
 
 
 def test_published_columns() -> None:
     """Every published column has a name, a meaning and one place: text, tags, provenance."""
-    assert list(KINDS) == ["sft", "sft-reasoning"]
+    assert list(KINDS) == ["sft", "sft-reasoning", "multi-turn", "preference"]
     assert [field.name for field in fields("sft-reasoning", {})][:2] == ["messages", "reasoning"]
     assert fields("sft", {}) == SFT
-    assert len({field.name for field in SFT}) == len(SFT)
     order = ["text", "tag", "provenance"]
-    assert [field.group for field in SFT] == sorted((f.group for f in SFT), key=order.index)
-    assert all(field.meaning.endswith(".") for field in SFT)
+    for kind in KINDS.values():
+        assert len({field.name for field in kind}) == len(kind)
+        assert [field.group for field in kind] == sorted((f.group for f in kind), key=order.index)
+        assert all(field.meaning.endswith(".") for field in kind)
+
+
+def test_one_name_is_one_column() -> None:
+    """What two kinds call the same is the same, so that their rows can be put together."""
+    fields_ = {field.name: field for kind in KINDS.values() for field in kind}
+    assert all(fields_[field.name] == field for kind in KINDS.values() for field in kind)
+
+
+def test_a_preference_says_nothing_of_the_one_response() -> None:
+    """It holds two others: what tags say of the first response is no column of it."""
+    assert {field.name for field in SFT} > ABOUT_RESPONSE
+    assert not ABOUT_RESPONSE & {field.name for field in KINDS["preference"]}
 
 
 def test_columns_of_own_tags() -> None:

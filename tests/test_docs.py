@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from magpie_hub.run.begin import check
+from magpie_hub.run.checking import check
 from magpie_hub.spec.load import load
 from tests import readme
 

@@ -27,6 +27,7 @@ FLOORS = (
     ("engines", "templates", "spec"),
     ("shards",),
     ("generate", "tag", "curate"),
+    ("rows",),
     ("builders",),
     ("card", "publish"),
     ("run",),

@@ -6,7 +6,7 @@ request; engine seconds come from the shards, so the same run costs the same aga
 and nothing of how many GPUs an engine has: its price says that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 
@@ -19,8 +19,8 @@ class Spent:
     """
 
     model: str
-    requests: int
-    tokens: int
+    requests: float
+    tokens: float
     seconds: float
     price_per_hour: float | None
 
@@ -56,20 +56,24 @@ def cost(stages: Mapping[str, Spent], answered: int, configs: Mapping[str, int])
     answered: rows of the run with a response, before anything was filtered. configs: their rows.
     Both are at least 1, as every release has rows. A stage that took no time is free.
     """
-    amounts = {name: _amount(spent) for name, spent in stages.items()}
-    prices = [amount.dollars for amount in amounts.values()]
-    known = [price for price in prices if price is not None]
-    total = Amount(
-        sum(amount.tokens for amount in amounts.values()),
-        sum(amount.engine_hours for amount in amounts.values()),
-        sum(known) if len(known) == len(prices) else None,
-    )
+    amounts, sums = {name: _amount(spent) for name, spent in stages.items()}, total(stages.values())
     return Cost(
         spent=dict(stages),
         stages=amounts,
-        total=total,
-        per_1000_answered=_per_1000(total, answered),
-        per_1000_kept={name: _per_1000(total, rows) for name, rows in configs.items()},
+        total=sums,
+        per_1000_answered=_per_1000(sums, answered),
+        per_1000_kept={name: _per_1000(sums, rows) for name, rows in configs.items()},
+    )
+
+
+def total(stages: Iterable[Spent]) -> Amount:
+    """Return what stages cost together; in money only where all that took time have a price."""
+    amounts = [_amount(spent) for spent in stages]
+    prices = [amount.dollars for amount in amounts if amount.dollars is not None]
+    return Amount(
+        sum(amount.tokens for amount in amounts),
+        sum(amount.engine_hours for amount in amounts),
+        sum(prices) if len(prices) == len(amounts) else None,
     )
 
 

@@ -40,16 +40,17 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One place of `messages`: who speaks there, and in how many rows.
+    """One place of a conversation: who speaks there, and in how many rows.
 
     characters: of the turn, as Unicode code points. Where rows differ in who speaks at a place,
-    each speaker there is a turn of its own.
+    each speaker there is a turn of its own. column: that holds the conversation.
     """
 
     role: str
     rows: int
     characters: Numbers
     histogram: Histogram
+    column: str = "messages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +71,29 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
+class Prompted:
+    """The rows that were drawn with one system prompt; None stands for none. Means as in a cell."""
+
+    system_prompt: str | None
+    rows: int
+    quality: float | None
+    difficulty: float | None
+    distance: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigFacts:
     """What was measured of one config.
 
-    files: (name, bytes, rows) in order. bytes_memory: as Arrow holds the rows. turns: in the order
-    of the conversation. numbers, histograms: of each tag that is a number. counts: of each tag that
-    is a label or a list of labels, value to rows, the most frequent first; "none" has the rows
-    without a value, "others" what lies behind the first hundred values. In all three, a column
-    without values is left out. grid: by temperature, then top_p; empty for rows that were not
-    drawn. engines: the distinct (engine, version, revision) that wrote responses. empty: the
+    files: (name, bytes, rows) in order. bytes_memory: as Arrow holds the rows. splits: of each,
+    `train` first, its rows and its bytes as Arrow holds them. turns: in the order of the
+    conversation. numbers, histograms: of each tag that is a number. counts: of each tag that
+    is a label, a list of labels or a count of few, value to rows, the most frequent first; "none"
+    has the rows without a value, "others" what lies behind the first hundred values. In all three,
+    a column without values is left out. grid: by temperature, then top_p; empty for rows that were
+    not drawn. system_prompts: by name, empty where there was none. models: that wrote responses.
+    engines: the distinct (engine, version, revision) that did. sampling: the distinct (what,
+    temperature, top_p, most tokens) of what was written behind the instruction. empty: the
     columns without values. samples: of the rows whose `personal_data` is empty or null and, unless
     unscreened ones were asked for, whose `safety` is safe, the five with the smallest `uuid`.
     """
@@ -86,14 +101,23 @@ class ConfigFacts:
     rows: int
     files: tuple[tuple[str, int, int], ...]
     bytes_memory: int
+    splits: dict[str, tuple[int, int]]
     turns: tuple[Turn, ...]
     numbers: dict[str, Numbers]
     counts: dict[str, dict[str, int]]
     histograms: dict[str, Histogram]
     grid: tuple[Cell, ...]
+    system_prompts: tuple[Prompted, ...]
+    models: tuple[str, ...]
+    sampling: tuple[tuple[str, float, float, int], ...]
     engines: tuple[tuple[str, ...], ...]
     empty: tuple[str, ...]
     samples: tuple[dict[str, Any], ...]
+
+    @property
+    def unprompted(self) -> bool:
+        """Whether a row was drawn without a system prompt, which is the first to be told of."""
+        return not self.system_prompts or self.system_prompts[0].system_prompt is None
 
     @property
     def bytes(self) -> int:
@@ -111,6 +135,9 @@ COLUMN_UNITS = {
     "instruct_reward": "score of the reward model",
     "base_reward": "score of the reward model",
     "reward_difference": "score of the reward model",
+    "chosen_reward": "score of the scorer",
+    "rejected_reward": "score of the scorer",
+    "margin": "score of the scorer",
     "min_neighbor_distance": "squared Euclidean distance of unit vectors",
     "repeat_count": "rows",
 }
@@ -119,6 +146,7 @@ UNITS = {
     "bytes": "bytes of the Parquet files",
     "bytes_memory": "bytes as Arrow holds the rows",
     "files": "name, bytes, rows",
+    "splits": "rows, bytes as Arrow holds them",
     "turns": "characters (Unicode code points)",
     "numbers": "of each column as below; total of whole numbers only; population deviation;"
     " quantiles by lower interpolation",
@@ -126,6 +154,9 @@ UNITS = {
     "histograms": "rows of each bin [edge, next edge), the last with its end; edges as the column",
     "grid": "mean rank of quality and difficulty, 1 (lowest) to 5; distance as"
     " min_neighbor_distance",
+    "system_prompts": "as grid",
+    "models": "as rows name them",
+    "sampling": "what was written, temperature, top_p, most tokens",
     "engines": "engine, version, revision of the model",
     "funnel": "rows",
     "overlaps": "rows that both configs have, by uuid",
@@ -168,6 +199,8 @@ def _config(config: ConfigFacts, funnel: Funnel) -> dict[str, object]:
         **whole,
         "bytes": config.bytes,
         "files": [list(file) for file in config.files],
+        "sampling": [list(each) for each in config.sampling],
+        "splits": {name: list(split) for name, split in config.splits.items()},
         "engines": [list(engine) for engine in config.engines],
         "funnel": asdict(funnel),
     }

@@ -52,7 +52,9 @@ def family(model: str, own: Mapping[str, Own]) -> Licence | None:
 
 def writers(spec: Spec) -> dict[str, Model]:
     """Return the models whose words are published, by the places in the spec that name them."""
-    named = {"generator": spec.generator}
+    named: dict[str, Model | None] = {"generator": spec.generator}
+    if spec.generator is not None:
+        named |= dict(spec.writer_of(answers) for answers in spec.used_answers)
     for name, tag in spec.tags.asked.items():
         if isinstance(tag, JudgeTag):
             place = f"tags.{name}.judge" if tag.judge else "judge"

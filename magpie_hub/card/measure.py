@@ -14,11 +14,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from magpie_hub.card.facts import SAMPLES, Cell, ConfigFacts, Histogram, Numbers, Turn
+from magpie_hub.card.drawn import Drawn
+from magpie_hub.card.facts import SAMPLES, ConfigFacts, Turn
+from magpie_hub.card.numbers import Values, histogram, numbers
 from magpie_hub.columns import KINDS
-from magpie_hub.curate.filters import ORDERED
+from magpie_hub.shards.splits import release_files, split_of
 
 TEXTS = {
     *("intent", "knowledge", "quality_explanation", "response_quality_explanation"),
@@ -29,13 +30,12 @@ VALUES = 100
 """The values of a column that are counted one by one; the rest are "others"."""
 MOST_VALUES, LONGEST = 1_000, 100
 """A column with more distinct values, or with one of more characters, holds text, not labels."""
-BINS = 30
-ENGINE = ("engine", "engine_version", "revision")
-CELL = ("temperature", "top_p")
-WHOLE_EDGES = np.array([*range(8), *(round(2 ** (power / 2)) for power in range(6, 126))])
-
-Values = NDArray[Any]
-"""The values of a column that are there: whole numbers, or floating-point ones."""
+FEW = ("turns", "samples")
+"""Whole numbers of which there are but a few, so that they are counted as labels are."""
+MARKS = ("sanitised",)
+"""Columns beside the tags that hold labels."""
+TALKS = ("messages", "prompt", "chosen", "rejected")
+"""The columns that hold a conversation, or a part of one."""
 
 
 def measure(folder: Path, *, unscreened: bool = False, texts: Collection[str] = ()) -> ConfigFacts:
@@ -44,46 +44,50 @@ def measure(folder: Path, *, unscreened: bool = False, texts: Collection[str] = 
     unscreened: rows that no safety tag has passed may be samples. texts: columns that hold prose,
     besides ours.
     """
-    paths = sorted(folder.glob("*.parquet"))
+    paths = release_files(folder)
     schema = pq.read_schema(paths[0])
     tags = {f.name: f.type for f in schema if _is_tag(f.name) and f.name not in texts}
-    numbers: dict[str, list[Values]] = {name: [] for name in tags if _is_number(tags[name])}
-    counts: dict[str, Counter[str | None]] = {
-        name: Counter() for name in tags if name not in numbers
+    found: dict[str, list[Values]] = {
+        name: [] for name in tags if _is_number(tags[name]) and name not in FEW
     }
-    turns: dict[tuple[int, str], list[Values]] = {}
-    cells: dict[tuple[float, float], NDArray[np.float64]] = {}
-    engines: set[tuple[str, ...]] = set()
-    empty = pq.read_schema(paths[0]).names
+    counts: dict[str, Counter[str | None]] = {name: Counter() for name in tags if name not in found}
+    turns: dict[tuple[str, int, str], list[Values]] = {}
+    splits: dict[str, tuple[int, int]] = {}
+    drawn = Drawn()
+    empty = schema.names
     samples: list[dict[str, Any]] = []
-    memory = 0
-    for table in _row_groups(paths):
-        memory += table.nbytes
+    for split, table in _row_groups(paths):
+        rows, memory = splits.get(split, (0, 0))
+        splits[split] = (rows + table.num_rows, memory + table.nbytes)
         empty = [name for name in empty if table[name].null_count == table.num_rows]
-        for name, parts in numbers.items():
+        for name, parts in found.items():
             parts.append(table[name].drop_null().to_numpy())
         for name in list(counts):
             counts[name].update(_counted(table[name].combine_chunks()))
             if _is_text(counts[name]):
                 del counts[name]
-        for place, characters in _turns(table["messages"].combine_chunks()):
+        for place, characters in _turns(table):
             turns.setdefault(place, []).append(characters)
-        for setting, sums in _cells(table):
-            cells[setting] = cells.get(setting, 0.0) + sums
-        engines |= _engines(table["gen_response_configs"])
+        drawn.add(table)
         samples = sorted([*samples, *_samples(table, unscreened)], key=_uuid)[:SAMPLES]
-    joined = {name: np.concatenate(parts) for name, parts in numbers.items() if name not in empty}
-    files = [(path.name, path.stat().st_size, pq.read_metadata(path).num_rows) for path in paths]
+    # Where no rule rewrote anything, there is nothing to tell.
+    counts = {k: c for k, c in counts.items() if k not in MARKS or c.keys() - {None}}
+    joined = {name: np.concatenate(parts) for name, parts in found.items() if name not in empty}
+    in_order = sorted(turns, key=lambda turn: (TALKS.index(turn[0]), *turn[1:]))
     return ConfigFacts(
-        rows=sum(rows for _, _, rows in files),
-        files=tuple(files),
-        bytes_memory=memory,
-        turns=tuple(_turn(role, turns[place, role]) for place, role in sorted(turns)),
-        numbers={name: _numbers(values) for name, values in joined.items()},
-        counts={name: _shown(counted) for name, counted in counts.items() if name not in empty},
-        histograms={name: _histogram(values) for name, values in joined.items()},
-        grid=tuple(_cell(setting, cells[setting]) for setting in sorted(cells)),
-        engines=tuple(sorted(engines)),
+        rows=sum(rows for rows, _ in splits.values()),
+        files=tuple((path.name, path.stat().st_size, _count(path)) for path in paths),
+        bytes_memory=sum(memory for _, memory in splits.values()),
+        splits=splits,
+        turns=tuple(_turn(place, turns[place]) for place in in_order),
+        numbers={name: numbers(values) for name, values in joined.items()},
+        counts={name: _shown(counts[name]) for name in counts if name not in empty},
+        histograms={name: histogram(values) for name, values in joined.items()},
+        grid=drawn.grid,
+        system_prompts=drawn.system_prompts,
+        models=tuple(sorted(drawn.models)),
+        sampling=tuple(sorted(drawn.sampling)),
+        engines=tuple(sorted(drawn.engines)),
         empty=tuple(empty),
         samples=tuple(samples),
     )
@@ -93,7 +97,7 @@ def _is_tag(name: str) -> bool:
     """Return whether a column holds labels; one that is not of ours is of a spec's own tag."""
     groups = {field.name: field.group for kind in KINDS.values() for field in kind}
     no_label = name in TEXTS or name.endswith("_generator")
-    return groups.get(name, "tag") == "tag" and not no_label
+    return name in MARKS or (groups.get(name, "tag") == "tag" and not no_label)
 
 
 def _is_number(type_: pa.DataType) -> bool:
@@ -108,50 +112,17 @@ def _uuid(row: Mapping[str, Any]) -> str:
     return str(row["uuid"])
 
 
-def _row_groups(paths: Iterable[Path]) -> Iterator[pa.Table]:
+def _count(path: Path) -> int:
+    return int(pq.read_metadata(path).num_rows)
+
+
+def _row_groups(paths: Iterable[Path]) -> Iterator[tuple[str, pa.Table]]:
+    """Yield the row groups of files, each with its split."""
     for path in paths:
         with pa.OSFile(str(path)) as opened:
             file = pq.ParquetFile(opened)
             for number in range(file.num_row_groups):
-                yield file.read_row_group(number)
-
-
-def _numbers(values: Values) -> Numbers:
-    names = {"p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95}
-    quantiles = np.quantile(values, list(names.values()), method="lower")
-    whole = np.issubdtype(values.dtype, np.integer)
-    shown = {
-        "min": values.min(),
-        **dict(zip(names, quantiles, strict=True)),
-        "max": values.max(),
-    }
-    return {
-        **({"total": int(values.sum())} if whole else {}),
-        "mean": _rounded(values.mean(), whole),
-        "deviation": _rounded(values.std(), whole),
-        **{name: int(v) if whole else _rounded(v, whole) for name, v in shown.items()},
-    }
-
-
-def _rounded(value: float, whole: bool) -> float:
-    """Return a figure as a card shows it: of whole numbers to a tenth, of others to 4 digits."""
-    if whole:
-        return round(float(value), 1)
-    # What is small is not nothing.
-    return round(float(value), 4) if abs(value) >= 0.01 else float(f"{value:.4g}")
-
-
-def _histogram(values: Values) -> Histogram:
-    if np.issubdtype(values.dtype, np.floating):
-        # A range of bins has to be a number, too.
-        values = values.clip(-1e300, 1e300)
-        rows, edges = np.histogram(values, BINS)
-        return Histogram(tuple(edges.tolist()), tuple(rows.tolist()))
-    known = WHOLE_EDGES if values.min() >= 0 else np.concatenate([-WHOLE_EDGES[:0:-1], WHOLE_EDGES])
-    first, last = np.searchsorted(known, (values.min(), values.max()), "right")
-    edges = known[first - 1 : last + 1]
-    rows, _ = np.histogram(values, edges)
-    return Histogram(tuple(edges.tolist()), tuple(rows.tolist()))
+                yield split_of(path), file.read_row_group(number)
 
 
 def _counted(column: pa.Array) -> Counter[str | None]:
@@ -184,8 +155,15 @@ def _shown(counted: Mapping[str | None, int]) -> dict[str, int]:
     return dict(shown)
 
 
-def _turns(messages: pa.ListArray) -> Iterator[tuple[tuple[int, str], Values]]:
-    """Yield the characters of the turns by their place, from 0, and their role."""
+def _turns(table: pa.Table) -> Iterator[tuple[tuple[str, int, str], Values]]:
+    """Yield the characters of the turns by their column, their place in it from 0, and role."""
+    for name in TALKS:
+        if name in table.column_names:
+            for (place, role), characters in _places(table[name].combine_chunks()):
+                yield (name, place, role), characters
+
+
+def _places(messages: pa.ListArray) -> Iterator[tuple[tuple[int, str], Values]]:
     lengths = pc.list_value_length(messages).to_numpy()
     said = pc.list_flatten(messages)
     place = np.arange(len(said)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
@@ -197,54 +175,20 @@ def _turns(messages: pa.ListArray) -> Iterator[tuple[tuple[int, str], Values]]:
         yield (at, roles.dictionary[role].as_py()), characters[keys == key]
 
 
-def _turn(role: str, parts: Sequence[Values]) -> Turn:
-    characters = np.concatenate(parts)
-    return Turn(role, len(characters), _numbers(characters), _histogram(characters))
-
-
-def _cells(table: pa.Table) -> Iterator[tuple[tuple[float, float], NDArray[np.float64]]]:
-    """Yield the cells of the sampling grid with their rows and, of each tag, sum and rows."""
-    drawn = table["gen_input_configs"]
-    columns = {name: pc.struct_field(drawn, name) for name in CELL} | {
-        "quality": _ranks(table, "input_quality"),
-        "difficulty": _ranks(table, "difficulty"),
-        "distance": table["min_neighbor_distance"],
-    }
-    rows = pa.table(columns).filter(pc.is_valid(columns["temperature"]))
-    sums = [(name, how) for name in columns if name not in CELL for how in ("sum", "count")]
-    summed = rows.group_by(list(CELL), use_threads=False).aggregate([([], "count_all"), *sums])
-    names = [name for name in summed.column_names if name not in CELL]
-    for cell in summed.to_pylist():
-        yield (cell["temperature"], cell["top_p"]), np.array([cell[n] or 0.0 for n in names])
-
-
-def _ranks(table: pa.Table, column: str) -> pa.ChunkedArray:
-    """Return the places of labels in their order, from 1; null where there is none."""
-    return pc.add(pc.index_in(table[column], pa.array(ORDERED[column])), 1)
-
-
-def _cell(setting: tuple[float, float], sums: NDArray[np.float64]) -> Cell:
-    rows, *rest = sums.tolist()
-    means = [
-        round(whole / labelled, 4) if labelled else None
-        for whole, labelled in zip(rest[::2], rest[1::2], strict=True)
-    ]
-    return Cell(*setting, int(rows), *means)
-
-
-def _engines(column: pa.ChunkedArray) -> set[tuple[str, ...]]:
-    distinct = pa.table({name: pc.struct_field(column, name) for name in ENGINE})
-    groups = distinct.group_by(list(ENGINE)).aggregate([])
-    return {tuple(row[name] for name in ENGINE) for row in groups.to_pylist() if row["engine"]}
+def _turn(place: tuple[str, int, str], parts: Sequence[Values]) -> Turn:
+    characters, (column, _, role) = np.concatenate(parts), place
+    return Turn(role, len(characters), numbers(characters), histogram(characters), column)
 
 
 def _samples(table: pa.Table, unscreened: bool) -> list[dict[str, Any]]:
     """Return the rows of a table that may be shown with the smallest uuids."""
-    found = pc.fill_null(pc.list_value_length(table["personal_data"]), 0)
-    shown = pc.equal(found, 0)
-    if not unscreened:
-        shown = pc.and_(shown, pc.fill_null(pc.equal(table["safety"], "safe"), False))
-    places = pa.array(np.flatnonzero(shown))
+    may_be = np.full(table.num_rows, fill_value=unscreened)
+    if "safety" in table.column_names:
+        may_be |= pc.fill_null(pc.equal(table["safety"], "safe"), False).to_numpy()
+    if "personal_data" in table.column_names:
+        kinds = pc.fill_null(pc.list_value_length(table["personal_data"]), 0)
+        may_be &= kinds.to_numpy() == 0
+    places = pa.array(np.flatnonzero(may_be))
     order = pc.sort_indices(table["uuid"].take(places))[:SAMPLES]
     rows: list[dict[str, Any]] = table.take(places.take(order)).to_pylist()
     return rows

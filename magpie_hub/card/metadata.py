@@ -3,7 +3,7 @@
 The values are the Hub's own words. Knows the files by what was measured of them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from magpie_hub.records import Type
@@ -21,6 +21,12 @@ _SIZES = (
     (100_000_000, "10M<n<100M"),
     (1_000_000_000, "100M<n<1B"),
 )
+_TAGS = {
+    "sft": ("sft",),
+    "multi-turn": ("sft", "multi-turn"),
+    "preference": ("preference", "dpo"),
+}
+"""What the Hub calls rows of each kind, in words that others use there."""
 
 
 def front_matter(
@@ -40,11 +46,14 @@ def front_matter(
         "pretty_name": title(spec),
         "size_categories": [next((name for most, name in _SIZES if largest < most), "1B<n<10B")],
         "task_categories": ["text-generation"],
-        **_makers(spec),
+        **_makers(spec, {tag for config in configs for tag in _TAGS[config.kind]}),
         "configs": [
             {
                 "config_name": name,
-                "data_files": [{"split": "train", "path": f"{config.name}/train-*"}],
+                "data_files": [
+                    {"split": split, "path": f"{config.name}/{split}-*"}
+                    for split in config.facts.splits
+                ],
                 **({"default": True} if config.default and name == config.name else {}),
             }
             for config in configs
@@ -55,11 +64,8 @@ def front_matter(
                 "config_name": name,
                 "features": _features({field.name: field.type for field in config.fields}),
                 "splits": [
-                    {
-                        "name": "train",
-                        "num_bytes": config.facts.bytes_memory,
-                        "num_examples": config.facts.rows,
-                    }
+                    {"name": split, "num_bytes": memory, "num_examples": rows}
+                    for split, (rows, memory) in config.facts.splits.items()
                 ],
                 "download_size": config.facts.bytes,
                 "dataset_size": config.facts.bytes_memory,
@@ -85,20 +91,27 @@ def _licence(name: str | None, made_under: Iterable["Licence | None"]) -> dict[s
     return {"license": name, "license_name": one.identifier, **link}
 
 
-def _makers(spec: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return who made the rows, as the Hub's metadata says it; of others' rows it is not known."""
+def _makers(spec: Mapping[str, Any], uses: Container[str]) -> dict[str, list[str]]:
+    """Return who made the rows, as the Hub's metadata says it; of others' rows it is not known.
+
+    uses: the tags that say what the rows are for.
+    """
+    tags = [
+        "instruction-tuning",
+        *(tag for tag in ("sft", "multi-turn", "preference", "dpo") if tag in uses),
+    ]
     if "source" not in spec:
         return {
             "annotations_creators": ["machine-generated"],
             "language_creators": ["machine-generated"],
             "source_datasets": ["original"],
-            "tags": ["synthetic", "magpie", "instruction-tuning", "sft"],
+            "tags": ["synthetic", "magpie", *tags],
         }
     dataset = spec["source"]["dataset"]
     named = dataset and "/" in dataset
     return {
         "source_datasets": [dataset] if named else ["extended"],
-        "tags": ["instruction-tuning", "sft"],
+        "tags": tags,
     }
 
 

@@ -6,7 +6,7 @@ template. Knows no files but the templates.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache, partial
 from pathlib import Path
@@ -66,7 +66,7 @@ class ConfigCard:
 
     fields: the columns of its rows. size: the most rows; order: the column whose highest values are
     taken then. alias: a second name. about: what it is for. notes: what to know of how it came
-    about.
+    about. prompt: the system prompt before later user turns, as rows name it, and its text.
     """
 
     name: str
@@ -81,11 +81,18 @@ class ConfigCard:
     alias: str | None = None
     about: str | None = None
     notes: tuple[str, ...] = ()
+    prompt: tuple[str, str] | None = None
 
     @property
     def names(self) -> list[str]:
         """What `load_dataset` opens the config by: its name, and its alias if it has one."""
         return [self.name, *([self.alias] if self.alias else [])]
+
+    @property
+    def kind(self) -> str:
+        """What its rows are, by their columns: sft, multi-turn or preference."""
+        names = {field.name for field in self.fields}
+        return "preference" if "chosen" in names else "multi-turn" if "turns" in names else "sft"
 
     @property
     def is_chosen(self) -> bool:
@@ -98,7 +105,9 @@ class Stated:
     """All that a card may state.
 
     name: the spec's. spec: its public snapshot. pins: what was resolved of the generator, and the
-    engine's `context_length`; of a source its checksums. tags: of each that a model makes, which
+    engine's `context_length`; `answers`, the answer sets of which there are several or of another
+    model, and `reasoning`, the marks of those that have any, each with its configs; of a source its
+    checksums. tags: of each that a model makes, which
     model and how often it failed. curation: what signed texts (`backend`), the releases that rows
     were compared with (`against`), and which benchmarks they overlap (`overlaps`). overlaps: by two
     configs the rows that both have, the most first. licences: of the models that wrote the text.
@@ -213,10 +222,28 @@ def _derived(stated: Stated) -> dict[str, Any]:
         "cut": LONGEST,
         "screened": spec["card"]["samples"] == "screened",
         "sizes": {config.name: config.facts.rows for config in stated.configs},
+        "sampling": _sampling(stated),
+        "others_of_columns": _others(stated, lambda config: tuple(f.name for f in config.fields)),
+        "others_of_use": _others(stated, lambda config: config.kind == "preference"),
         "example": _example(default.facts),
         "keep": _keep,
         "picture": partial(_picture, stated.name, pictures),
     }
+
+
+def _sampling(stated: Stated) -> list[tuple[tuple[str, float, float, int], list[str]]]:
+    """Return how things were sampled behind the instruction, each with the configs that hold it."""
+    found: dict[tuple[str, float, float, int], list[str]] = {}
+    for config in stated.configs:
+        for how in config.facts.sampling:
+            found.setdefault(how, []).append(config.name)
+    return sorted(found.items())
+
+
+def _others(stated: Stated, by: Callable[[ConfigCard], Hashable]) -> list[ConfigCard]:
+    """Return the first config of each sort that the default one is not of."""
+    first = {by(config): config for config in (*stated.configs[::-1], stated.default)}
+    return [config for config in stated.configs if config in first.values() and not config.default]
 
 
 def _example(facts: ConfigFacts) -> dict[str, Any] | None:

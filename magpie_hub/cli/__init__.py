@@ -38,6 +38,7 @@ for command in (
     release.release,
     make.generate,
     make.tag,
+    make.extend,
     make.build,
     inspect.status,
     release.plan,

@@ -1,7 +1,7 @@
 """Commands that only look: at a template, at a few rows, at a run."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,14 +10,25 @@ import click
 
 from magpie_hub.cli.make import run_folder, run_option, spec_argument, tag_lines
 from magpie_hub.cli.messages import Progress, duration, interruptible, say, warn
-from magpie_hub.errors import Interrupted
+from magpie_hub.errors import EngineError, Interrupted
 
 if TYPE_CHECKING:
     from magpie_hub.shards.folder import RunFolder
+    from magpie_hub.shards.progress import Extension, Labelled
     from magpie_hub.shards.progress import Progress as Stage
     from magpie_hub.spec.model import Spec
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def _object(_: click.Context, __: click.Parameter, value: str | None) -> dict[str, Any]:
+    try:
+        given = json.loads(value or "{}")
+    except ValueError as error:
+        raise click.BadParameter(f"`{value}` is no JSON: {error}") from None
+    if not isinstance(given, dict):
+        raise click.BadParameter(f'`{value}`, expected an object, as in {{"thinking": false}}')
+    return given
 
 
 @click.command()
@@ -28,30 +39,55 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
     metavar="YYYY-MM-DD",
     help="What a template that states the date takes for today.",
 )
+@click.option(
+    "--chat-template-kwargs",
+    "given",
+    metavar="JSON",
+    callback=_object,
+    help="""What the template is given besides, such as '{"enable_thinking": false}'.""",
+)
 @json_option
-def template(model_or_file: str, date: Any, as_json: bool) -> None:
+def template(model_or_file: str, date: Any, given: dict[str, Any], as_json: bool) -> None:
     """Show what is derived from a model's chat template: prefix, turn texts, stop ids.
 
     MODEL_OR_FILE is a Hub id, a folder with a tokenizer_config.json, a GGUF or a .jinja file.
     """
     from magpie_hub.templates import prefix, sources
 
-    source = sources.load(model_or_file)
+    source = replace(sources.load(model_or_file), given=given)
     texts = prefix.derive(source, date=date.date().isoformat() if date else None)
-    shown = {
+    shown: dict[str, Any] = {
         "prefix": texts.prefix,
         "prefix_with_system": texts.prefix_with_system,
         "between_turns": texts.between_turns,
         "post_query": texts.post_query,
         "end_of_turn": list(texts.end_of_turn),
         "stop_token_ids": prefix.stop_token_ids(source, texts),
-        "warnings": list(texts.warnings),
+        "warnings": [*texts.warnings, *_merges(model_or_file, texts.prefix, texts.post_query)],
     }
+    if (texts.prefix_with_system or "").count("SYS") > 1:
+        shown["warnings"].append("`SYS` is also part of the text around a system prompt")
     if as_json:
         click.echo(json.dumps(shown, ensure_ascii=False, indent=2))
         return
     for name, value in shown.items():
         click.echo(f"{name:<20}{json.dumps(value, ensure_ascii=False)}")
+
+
+def _merges(model: str, *texts: str) -> list[str]:
+    """Return over which borders of the texts the model's own tokenizer joins tokens."""
+    from magpie_hub.engines import prompt
+    from magpie_hub.engines.tokens import Tokenizer
+    from magpie_hub.templates.sources import tokenizer_folder
+
+    folder = tokenizer_folder(model)
+    if folder is None:
+        return []
+    try:
+        tokenizer = Tokenizer(folder)
+    except EngineError as error:
+        return [f"the tokens at the borders were not looked at: {error.message}; {error.hint}"]
+    return prompt.merges(texts, partial(tokenizer.encode, special=True))
 
 
 @click.command()
@@ -80,48 +116,81 @@ def preview(spec: str, rows: int) -> None:
 @json_option
 def status(spec_or_run: str, run_dir: Path | None, rows: int, as_json: bool) -> None:
     """Show what a run holds so far: progress, reasons for drops, failed labels, pace, rows."""
+    from magpie_hub.cli.outlook import as_json as outlook_json
+    from magpie_hub.cli.outlook import cost_lines, until_lines, yield_lines
+    from magpie_hub.run.outlook import outlook
     from magpie_hub.shards.folder import RunFolder
-    from magpie_hub.shards.progress import progress, tags
+    from magpie_hub.shards.progress import progress
     from magpie_hub.spec.load import load
+    from magpie_hub.spec.model import Spec
 
     folder = RunFolder(Path(spec_or_run))
     if not folder.started:
         folder = RunFolder(run_folder(load(spec_or_run).name, run_dir))
-    stages, labelled = progress(folder), tags(folder)
+    state = folder.state()
+    spec, stages = Spec.model_validate(state["spec"]), progress(folder)
+    found, labels, extensions = (
+        outlook(spec, folder),
+        _labels(spec, folder),
+        _extensions(spec, folder),
+    )
+    counted = state.get("until") if spec.instructions.until else None
     if as_json:
         shown: dict[str, Any] = {name: asdict(stage) for name, stage in stages.items()}
-        shown["tags"] = {name: asdict(tag) for name, tag in labelled.items()}
-        click.echo(json.dumps(shown, indent=2))
+        shown["tags"] = {name: asdict(tag) for name, tag in labels.items()}
+        shown["extensions"] = {name: asdict(each) for name, each in extensions.items()}
+        click.echo(json.dumps(shown | outlook_json(found, counted), indent=2))
         return
-    click.echo("\n".join([*_stage_lines(stages), *tag_lines(labelled)]))
+    click.echo("\n".join([*_stage_lines(stages), *tag_lines(labels), *_extended(extensions)]))
+    lines = [*yield_lines(found), *until_lines(spec.instructions, counted)]
+    click.echo("\n".join([*lines, *cost_lines(found)]))
     for row in _answered(folder, rows):
         _show_row(row)
 
 
 def _show_preview(spec: "Spec", folder: "RunFolder") -> None:
     """Print a preview's rows and drops, and what the whole spec would take at its pace."""
-    from magpie_hub.shards.progress import progress, seconds_for, tags
+    from magpie_hub.cli.outlook import amount, stage_lines, yield_lines
+    from magpie_hub.run.outlook import outlook
+    from magpie_hub.shards.progress import progress
 
-    stages = progress(folder)
+    stages, found = progress(folder), outlook(spec, folder)
     for row in _answered(folder, stages["responses"].rows):
         _show_row(row)
-    click.echo("\n".join([*_stage_lines(stages), *tag_lines(tags(folder))]))
-    _show_funnels(folder)
-    if spec.generator is not None:
-        wanted = spec.instructions.rows
-        seconds = seconds_for(stages, wanted)
-        click.echo(f"{wanted:,} draws would take about {duration(seconds)} on this engine")
+    labels = tag_lines(_labels(spec, folder))
+    click.echo("\n".join([*_stage_lines(stages), *labels, *yield_lines(found)]))
+    if spec.generator is not None and found.draws is not None:
+        seconds = sum(stage.seconds for stage in found.at_end.values())
+        click.echo(
+            f"{round(found.draws):,} draws would take about {duration(seconds)} on this engine:"
+            f" {amount(found.projected)}"
+        )
+        click.echo("\n".join(stage_lines(found)))
 
 
-def _show_funnels(folder: "RunFolder") -> None:
-    """Print each config's funnel; the run is answered and tagged."""
-    from magpie_hub import bundled
-    from magpie_hub.spec.model import Spec
+def _labels(spec: "Spec", folder: "RunFolder") -> "dict[str, Labelled]":
+    """Return what is known of the tags that models make, in finished shards."""
+    from magpie_hub.run.spending import labelled
 
-    magpie = bundled.builder_module().Magpie
-    for name in Spec.model_validate(folder.state()["spec"]).active_configs:
-        funnel = magpie(config_name=name, data_dir=folder.path, cache_dir=folder.path).funnel
-        click.echo("\n".join([f"{name}:", *(f"  {line}" for line in funnel.lines())]))
+    return {name: how for name, _, how in labelled(spec, folder)}
+
+
+def _extensions(spec: "Spec", folder: "RunFolder") -> "dict[str, Extension]":
+    """Return the progress of the extensions that were begun."""
+    from magpie_hub.run.spending import extended
+    from magpie_hub.shards.progress import extension
+
+    asked = extended(spec, folder) if spec.generator is not None else []
+    found = {each.name: extension(each.rows) for each in asked}
+    return {name: each for name, each in found.items() if each.completions}
+
+
+def _extended(extensions: "dict[str, Extension]") -> list[str]:
+    lines = []
+    for name, each in extensions.items():
+        lines.append(f"{name}: {each.completions:,} for {each.rows:,} rows, {each.tokens:,} tokens")
+        lines += [f"  dropped {rows:,}: {reason}" for reason, rows in each.rejected.items()]
+    return lines
 
 
 def _stage_lines(stages: "dict[str, Stage]") -> list[str]:

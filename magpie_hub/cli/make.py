@@ -54,9 +54,9 @@ def init(file: Path, preset: str | None, model: str | None) -> None:
 @run_option
 def generate(spec: str, run_dir: Path | None) -> None:
     """Draw instructions and answer them, or take in the rows of a `source`."""
-    from magpie_hub.run.graph import rows
+    from magpie_hub.run.graph import round_of_rows
 
-    _carry_out(spec, run_dir, rows)
+    _carry_out(spec, run_dir, round_of_rows)
 
 
 @click.command()
@@ -64,7 +64,7 @@ def generate(spec: str, run_dir: Path | None) -> None:
 @run_option
 def tag(spec: str, run_dir: Path | None) -> None:
     """Label the answered rows of a run."""
-    from magpie_hub.run.tagging import tag as stage
+    from magpie_hub.run.graph import tags as stage
     from magpie_hub.shards.progress import tags
     from magpie_hub.spec.load import load
 
@@ -72,6 +72,16 @@ def tag(spec: str, run_dir: Path | None) -> None:
     _carry_out(spec, run_dir, stage, begun=True)
     for line in tag_lines(tags(_folder(name, run_dir))):
         click.echo(line)
+
+
+@click.command()
+@spec_argument
+@run_option
+def extend(spec: str, run_dir: Path | None) -> None:
+    """Ask for further turns, or for samples to choose from, of the rows that configs selected."""
+    from magpie_hub.run.extending import extend as stage
+
+    _carry_out(spec, run_dir, stage, begun=True)
 
 
 @click.command()

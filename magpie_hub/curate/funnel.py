@@ -59,6 +59,12 @@ def funnel(drawn: int, drops: Iterable[tuple[str, str, int]]) -> Funnel:
     return Funnel(drawn, tuple(steps))
 
 
+def further(before: Funnel, drops: Iterable[tuple[str, str, int]]) -> Funnel:
+    """Return a funnel that goes on behind another one."""
+    behind = funnel(before.kept, drops)
+    return Funnel(before.drawn, (*before.steps, *behind.steps))
+
+
 def by_reason(stage: str, counts: Mapping[str, int]) -> list[tuple[str, str, int]]:
     """Return the drops of a stage from its rows' rejections, the most frequent first."""
     return [

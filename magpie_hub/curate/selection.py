@@ -15,7 +15,7 @@ from magpie_hub.curate import select
 from magpie_hub.curate.beside import DUPLICATE, DUPLICATE_OF, OVERLAP
 from magpie_hub.curate.condition import Condition
 from magpie_hub.curate.filters import Filter, Rule, keep
-from magpie_hub.curate.funnel import Funnel, by_reason, funnel
+from magpie_hub.curate.funnel import Funnel, by_reason, funnel, further
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,29 +43,50 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """The rows of one unit: the rejections of its draws, and its answered rows' columns."""
+    """The rows of one unit: the rejections of its draws, and its answered rows' columns.
+
+    stop: the index from which on rows count for nothing; `drawn` holds the draws before it alone.
+    """
 
     drawn: "pa.ChunkedArray"
     rows: "pa.Table"
+    stop: int | None = None
+
+    @property
+    def inside(self) -> np.ndarray:
+        """Which of the answered rows count."""
+        if self.stop is None:
+            return np.ones(self.rows.num_rows, bool)
+        inside: np.ndarray = self.rows["index"].to_numpy() < self.stop
+        return inside
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
     """For each unit which of its answered rows are taken, the funnel, and what to know of it.
 
-    missing: rows that a size wants and that are not there.
+    missing: rows that a size wants and that are not there. of: how many rows there were to choose
+    from. passed: the masks before a size or quotas took some of them.
     """
 
     masks: Masks
     funnel: Funnel
     notes: tuple[str, ...]
     missing: int
+    of: int
+    passed: Masks
 
 
-def select_rows(portions: Iterable[Portion], choice: Choice) -> Selection:
-    """Return which rows of a run a config has."""
+def select_rows(
+    portions: Iterable[Portion], choice: Choice, within: Selection | None = None
+) -> Selection:
+    """Return which rows of a run a config has; within: of the rows of another config alone."""
     passing = _Passing(choice)
-    masks = [passing.mask(portion) for portion in portions]
+    if within is None:
+        masks = [passing.mask(portion) for portion in portions]
+    else:
+        pairs = zip(portions, within.masks, strict=True)
+        masks = [passing.chosen(portion.rows, mask) for portion, mask in pairs]
     drops = passing.drops()
     whole = np.concatenate(masks) if masks else np.zeros(0, bool)
     taken, notes, missing = passing.taken(whole)
@@ -73,7 +94,9 @@ def select_rows(portions: Iterable[Portion], choice: Choice) -> Selection:
         drops += [("size", passing.how(), int(whole.sum() - taken.sum()))]
     ends = np.cumsum([len(mask) for mask in masks])
     parts = np.split(taken, ends[:-1]) if masks else []
-    return Selection(parts, funnel(passing.drawn, drops), notes, missing)
+    found = funnel(passing.drawn, drops) if within is None else further(within.funnel, drops)
+    of = passing.drawn if within is None else within.funnel.kept
+    return Selection(parts, found, notes, missing, of, masks)
 
 
 @dataclass(slots=True)
@@ -89,14 +112,19 @@ class _Passing:
 
     def mask(self, portion: Portion) -> np.ndarray:
         """Return which rows of a portion pass, and count the others."""
-        rows, choice = portion.rows, self.choice
+        rows, choice, inside = portion.rows, self.choice, portion.inside
         self.drawn += len(portion.drawn)
         self._count("instruction", portion.drawn.drop_null().to_pylist())
-        self._count("response", rows["rejection"].drop_null().to_pylist())
-        mask = np.asarray(rows["rejection"].is_null())
+        self._count("response", rows["rejection"].filter(inside).drop_null().to_pylist())
+        mask = np.asarray(rows["rejection"].is_null()) & inside
         mask = self._without("duplicate", mask, _repeated(rows))
         if choice.drops_overlaps:
             mask = self._without("benchmark", mask, rows[OVERLAP])
+        return self.chosen(rows, mask)
+
+    def chosen(self, rows: "pa.Table", mask: np.ndarray) -> np.ndarray:
+        """Return which rows of a mask pass filter and condition, and count the others."""
+        choice = self.choice
         for rule in choice.filter.rules:
             mask = self._passes("filter", str(rule), mask, keep(rule, rows))
         if choice.where is not None:

@@ -13,10 +13,13 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from magpie_hub.engines.base import Completion, Engine, Request
+from magpie_hub.engines.first_token import opening, rest
 from magpie_hub.engines.scoring import Score, Scorer
 from magpie_hub.engines.tokens import Tokenizer
 
 T = TypeVar("T")
+Answer = tuple[Completion, Sequence[int]]
+"""A completion, and its ids without an end mark where the request has a `first`; else none."""
 
 
 class Loop:
@@ -74,9 +77,10 @@ class AsyncEngine(Engine):
         self._since = 0.0
 
     @abstractmethod
-    async def answer(self, request: Request) -> Completion:
+    async def answer(self, request: Request) -> Answer:
         """Return the request's completion, with 0 for its seconds.
 
+        Of a request's `first` it bans what is banned, and knows no more.
         A fault of the request alone is a completion with finish reason "error"; an exception
         ends the whole run.
         """
@@ -89,7 +93,7 @@ class AsyncEngine(Engine):
         if not self._in_flight:
             self._since = time.monotonic()
         self._in_flight += 1
-        self.loop.start(self.answer(request)).add_done_callback(self._ended)
+        self.loop.start(self._whole(request)).add_done_callback(self._ended)
 
     def take(self) -> Completion:
         if not self._done and not self._failed:
@@ -105,6 +109,13 @@ class AsyncEngine(Engine):
     def close(self) -> None:
         """Cancel what is in flight and release the model; a second call does nothing."""
         self.loop.close(self.shutdown)
+
+    async def _whole(self, request: Request) -> Completion:
+        if request.first is None:
+            return (await self.answer(request))[0]
+        opened, tokens = await self.answer(opening(request, request.first))
+        behind = rest(request, opened, tokens, self.context_length)
+        return opened if behind is None else (await self.answer(behind))[0]
 
     def _ended(self, task: asyncio.Task[Completion]) -> None:
         failed = task.cancelled() or task.exception() is not None

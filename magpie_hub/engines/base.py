@@ -32,12 +32,26 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
+class FirstToken:
+    """How the first token of a completion is drawn, where otherwise than those behind it.
+
+    temperature: of this token; None is that of the sampling. banned: token ids that it never is.
+    """
+
+    temperature: float | None
+    banned: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One prompt to complete; `key` is the caller's and comes back on the completion.
 
     prompt: token ids, passed to the model as they are (no BOS is added).
     stop: token ids that end the completion and are no part of it.
-    json_schema: the JSON Schema, as JSON text, that the completion must satisfy.
+    json_schema: the JSON Schema, as JSON text, that the completion must satisfy; not with `first`.
+    first: how the first token is drawn; None is as the others.
+    written: token ids that the completion begins with, which the model goes on behind; they count
+    as its own, but not against max_tokens.
     """
 
     key: Hashable
@@ -46,6 +60,8 @@ class Request:
     seed: int
     stop: tuple[int, ...]
     json_schema: str | None = None
+    first: FirstToken | None = None
+    written: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +101,10 @@ class Engine(ABC):
     """The most tokens that prompt and completion may have together."""
     capacity: int
     """How many requests are kept in flight."""
+    vocabulary: int
+    """How many token ids there are; they begin at 0."""
+    hottest: float = 5.0
+    """The highest temperature that it takes."""
 
     @abstractmethod
     def __init__(self, weights: Path | None, options: Mapping[str, object]) -> None:
@@ -124,6 +144,23 @@ class Engine(ABC):
         text that comes from a chat template, never for what a model or a person wrote.
         """
 
+    def check_first(self, first: FirstToken) -> None:
+        """Raise EngineError where a first token cannot be drawn like that; asks for nothing."""
+        for token in first.banned:
+            if not 0 <= token < self.vocabulary:
+                raise EngineError(
+                    f"the first token that is banned is `{token}`, expected an id of the model's"
+                    f" `{self.vocabulary:,}` tokens, 0 to {self.vocabulary - 1}",
+                    hint="correct `bad_first_tokens`; the ids are those of the generator's own"
+                    " tokenizer",
+                )
+        if first.temperature is not None and not 0 <= first.temperature <= self.hottest:
+            raise EngineError(
+                f"the temperature of the first token is `{first.temperature:g}`, expected a number"
+                f" of at least 0 and, by the engine `{self.name}`, at most {self.hottest:g}",
+                hint="correct `first_token_temperature`, or leave it out",
+            )
+
     @abstractmethod
     def submit(self, request: Request) -> None:
         """Start one request; called only while fewer than `capacity` are in flight."""
@@ -141,10 +178,14 @@ class Engine(ABC):
 
         source: returns the next request, or None when there is none at present. It is asked
         again after each completion, since a completion may be what the next request needs.
+        A prompt that no model could take is a completion with finish reason "error".
         """
         in_flight = 0
         while True:
             while in_flight < self.capacity and (request := source()) is not None:
+                if refused := self._refused(request):
+                    yield refused
+                    continue
                 self.submit(request)
                 in_flight += 1
             if not in_flight:
@@ -152,6 +193,22 @@ class Engine(ABC):
             completion = self.take()
             in_flight -= 1
             yield completion
+
+    def _refused(self, request: Request) -> Completion | None:
+        # Said here of all engines: some of the libraries would say it, and some would stop.
+        size = len(request.prompt)
+        strange = [token for token in request.prompt if not 0 <= token < self.vocabulary]
+        if size >= self.context_length:
+            reason = f"the prompt has {size} tokens, more than fit into {self.context_length}"
+        elif strange:
+            reason = (
+                f"the prompt has the token id {strange[0]}, of {self.vocabulary} that there are"
+            )
+        else:
+            return None
+        return Completion(
+            request.key, "", "error", size, 0, 0.0, self.name, self.version, error=reason
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -15,7 +15,7 @@ import selectors
 import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPConnection
 from importlib.util import find_spec
 from mmap import ACCESS_READ, mmap
@@ -23,8 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from magpie_hub.engines.base import Completion, Engine, FinishReason, Request
+from magpie_hub.engines.first_token import opening, rest
 from magpie_hub.engines.options import bounded, read_options
 from magpie_hub.errors import EngineError
+
+Ids = tuple[int, ...]
 
 DEFAULT_CONTEXT = 2048
 SAMPLER: dict[str, object] = {
@@ -81,6 +84,7 @@ class LlamaCpp(Engine):
         self._since = 0.0
         self.capacity = given.parallel
         self.context_length = self._slot_context(given.context)
+        self.vocabulary = self._ask("/v1/models")["data"][0]["meta"]["n_vocab"]
 
     @classmethod
     def check_options(cls, options: Mapping[str, object]) -> None:
@@ -112,17 +116,22 @@ class LlamaCpp(Engine):
     def submit(self, request: Request) -> None:
         if not self._selector.get_map():
             self._since = time.monotonic()
-        connection = self._send("/completion", self._body(request))
-        self._selector.register(connection.sock, selectors.EVENT_READ, (request, connection))
+        self._start(request if request.first is None else opening(request, request.first), request)
 
     def take(self) -> Completion:
-        ready = self._selector.select()[0][0]
-        self._selector.unregister(ready.fileobj)
-        request, connection = ready.data
-        reply = _receive(connection)
-        now = time.monotonic()
-        seconds, self._since = now - self._since, now
-        return self._completion(request, reply, seconds)
+        while True:
+            ready = self._selector.select()[0][0]
+            self._selector.unregister(ready.fileobj)
+            sent, request, connection = ready.data
+            reply = _receive(connection)
+            done = self._completion(sent, reply)
+            tokens = reply.get("tokens", ())
+            if sent.first and (behind := rest(request, done, tokens, self.context_length)):
+                self._start(behind, request)
+                continue
+            now = time.monotonic()
+            seconds, self._since = now - self._since, now
+            return replace(done, seconds=seconds)
 
     def close(self) -> None:
         """Cancel what is in flight and release the model; takes at most about a second."""
@@ -138,14 +147,24 @@ class LlamaCpp(Engine):
             )
         return min(slot, asked or DEFAULT_CONTEXT)
 
+    def _start(self, sent: Request, request: Request) -> None:
+        """Send `request`, or the half of it that `sent` is."""
+        connection = self._send("/completion", self._body(sent))
+        waiting = (sent, request, connection)
+        self._selector.register(connection.sock, selectors.EVENT_READ, waiting)
+
     def _body(self, request: Request) -> dict[str, object]:
-        schema = (
-            {} if request.json_schema is None else {"json_schema": json.loads(request.json_schema)}
-        )
+        extra: dict[str, object] = {}
+        if request.json_schema is not None:
+            extra["json_schema"] = json.loads(request.json_schema)
+        if request.first is not None:
+            extra["logit_bias"] = [[token, False] for token in request.first.banned]
+        prompt = request.prompt + request.written
         return SAMPLER | {
-            **schema,
-            "prompt": request.prompt,
-            "n_predict": request.sampling.max_tokens,
+            **extra,
+            "prompt": prompt,
+            # A slot's context is larger than was asked for where that is no multiple of 256.
+            "n_predict": min(request.sampling.max_tokens, self.context_length - len(prompt)),
             "temperature": request.sampling.temperature,
             "top_p": request.sampling.top_p,
             # 32 bits, of which the highest value means "draw a seed from the clock".
@@ -154,26 +173,33 @@ class LlamaCpp(Engine):
             "return_tokens": True,
         }
 
-    def _completion(self, request: Request, reply: dict[str, Any], seconds: float) -> Completion:
-        text, reason = self._outcome(reply)
+    def _completion(self, request: Request, reply: dict[str, Any]) -> Completion:
+        text, reason = self._outcome(reply, request.written)
         return Completion(
             key=request.key,
             text=text,
             finish_reason=reason,
             prompt_tokens=len(request.prompt),
-            completion_tokens=reply.get("tokens_predicted", 0),
-            seconds=seconds,
+            completion_tokens=len(request.written) + reply.get("tokens_predicted", 0),
+            seconds=0.0,
             engine=self.name,
             engine_version=self.version,
             error=reply.get("error", {}).get("message", ""),
         )
 
-    def _outcome(self, reply: dict[str, Any]) -> tuple[str, FinishReason]:
+    def _outcome(self, reply: dict[str, Any], written: Ids) -> tuple[str, FinishReason]:
         if "error" in reply:
             return "", "error"
         text: str = reply["content"]
+        if written:
+            # In one piece, since a character may begin in one half and end in the other.
+            tokens = [*written, *reply["tokens"]]
+            text = self._ask("/detokenize", {"tokens": tokens})["content"]
+            if reply["stopping_word"]:
+                text = text.partition(reply["stopping_word"])[0]
         if reply["stop_type"] == "limit":
-            return text, "length"
+            # The end may be a character of which only the first bytes were written.
+            return text.rstrip("\ufffd"), "length"
         if reply["stop_type"] == "eos":
             # An end token of the model's own that was not among the request's stops.
             text = text.removesuffix(self._text_of(reply["tokens"][-1]))
@@ -198,7 +224,7 @@ def _release(selector: selectors.BaseSelector, server: list[Any]) -> None:
     # llama.cpp looks for closed connections once a second; its server is destroyed with the
     # last reference, which is the one in the list.
     for waiting in list(selector.get_map().values()):
-        waiting.data[1].close()
+        waiting.data[-1].close()
     selector.close()
     server.clear()
 

@@ -2,7 +2,7 @@
 
 A scorer works on token ids and returns raw logits, one a label, as the model's head gives them: no
 softmax, no sigmoid, so that every backend says the same and nothing is lost. Here are what they
-share and the backend on transformers; `vllm` and `server` hold theirs.
+share and the backend on transformers; `vllm`, `server` and `scripted_scoring` hold theirs.
 
 Knows nothing of chat templates, of what a label means, or of where scores are kept.
 """
@@ -23,6 +23,7 @@ SCORERS: dict[str, str] = {
     "transformers": "magpie_hub.engines.scoring:TransformersScorer",
     "vllm": "magpie_hub.engines.vllm:VllmScorer",
     "server": "magpie_hub.engines.server_scoring:ServerScorer",
+    "scripted": "magpie_hub.engines.scripted_scoring:ScriptedScorer",
 }
 
 
@@ -52,7 +53,7 @@ class Scorer(ABC):
     """The most tokens that a text may have."""
 
     @abstractmethod
-    def __init__(self, weights: Path, options: Mapping[str, object]) -> None:
+    def __init__(self, weights: Path | None, options: Mapping[str, object]) -> None:
         """Open the model; raises EngineError when it cannot be."""
 
     @classmethod
@@ -109,10 +110,11 @@ def scorer_class(name: str) -> type[Scorer]:
     return found
 
 
-def open_scorer(name: str, weights: Path, options: Mapping[str, object]) -> Scorer:
+def open_scorer(name: str, weights: Path | None, options: Mapping[str, object]) -> Scorer:
     """Open a model for scoring; close it with `with` or `close()`.
 
-    weights: the model's folder, as transformers saves it. options: as a spec wrote them.
+    weights: the model's folder, as transformers saves it; None for a scorer that has none. options:
+    as a spec wrote them.
     Raises EngineError: unknown name or option, library not installed, not a model that scores.
     """
     return scorer_class(name)(weights, options)
@@ -136,10 +138,11 @@ class TransformersScorer(Scorer):
 
     name = "transformers"
 
-    def __init__(self, weights: Path, options: Mapping[str, object]) -> None:
+    def __init__(self, weights: Path | None, options: Mapping[str, object]) -> None:
         given = read_options(Options, self.name, options)
-        self._tokenizer = Tokenizer(model_folder(weights))
-        self._model, self.version = _load(weights, given)
+        folder = model_folder(weights)
+        self._tokenizer = Tokenizer(folder)
+        self._model, self.version = _load(folder, given)
         self._batch_tokens = given.batch_tokens
         self.context_length = _context_length(self._model)
 

@@ -1,8 +1,10 @@
 """An engine that answers from a seed, for tests, documentation and dry runs; it has no weights.
 
-A request behind the user's header gets an instruction, one behind the assistant's an answer.
-The text depends on (seed, prompt) alone, cut at max_tokens, never on order or time. Time is
-virtual: `seconds` is made from tokens, so that whatever is computed from it is the same again.
+A request behind the user's header gets an instruction, in mid-conversation a follow-up; one behind
+the assistant's gets an answer. A system prompt other than the template's own shows in what the
+user writes. The text depends on (seed, prompt, how the first token is drawn) alone, cut at
+max_tokens, never on order or time. Time is virtual: `seconds` is made from tokens, so that whatever
+is computed from it is the same again.
 It shares its control tokens with its own template and knows nothing else of templates.
 
 Nothing that it writes goes into a published dataset: the words are in `scripted_words`.
@@ -19,11 +21,13 @@ from random import Random
 from typing import Any
 
 from magpie_hub.engines import scripted_words as words
-from magpie_hub.engines.base import Completion, Engine, FinishReason, Request
+from magpie_hub.engines.base import Completion, Engine, FinishReason, FirstToken, Request
 from magpie_hub.engines.options import bounded, read_options
 from magpie_hub.errors import EngineError
 
 CONTROL = ("<|im_start|>", "<|im_end|>", "<|endoftext|>")
+END = CONTROL.index("<|im_end|>")
+DEFAULT_SYSTEM = "You follow a script."
 CONTROL_NAMES = re.compile("(" + "|".join(map(re.escape, CONTROL)) + ")")
 FAULTS = ("empty", "cut", "loops", "leaks", "colons", "duplicates")
 ANSWER_FAULTS = ("empty", "cut")
@@ -93,6 +97,7 @@ class Scripted(Engine):
     chat_template = TEMPLATE
     version = "1"
     context_length = 1_000_000
+    vocabulary = len(CONTROL) + 256
 
     def __init__(self, weights: Path | None, options: Mapping[str, object]) -> None:
         self._options = read_options(Options, self.name, options)
@@ -123,9 +128,12 @@ class Scripted(Engine):
 
     def _answer(self, request: Request) -> Completion:
         text, reason = _write(request, self._options)
+        if request.first is not None:
+            text = _opened(text, request.seed, request.first)
         tokens = words.tokens(text)
-        if len(tokens) > request.sampling.max_tokens:
-            tokens, reason = tokens[: request.sampling.max_tokens], "length"
+        most = min(request.sampling.max_tokens, self.context_length - len(request.prompt))
+        if len(tokens) > most:
+            tokens, reason = tokens[:most], "length"
         return Completion(
             key=request.key,
             text="".join(tokens),
@@ -146,13 +154,35 @@ def _write(request: Request, options: Options) -> tuple[str, FinishReason]:
     fault = _fault(draw.random(), options)
     before = prompt.removesuffix("<|im_start|>assistant\n")
     if before == prompt:
-        return _spoil(words.instruction(draw), fault, draw)
+        return _spoil(_asked(prompt, draw), fault, draw)
     question = before.rpartition("<|im_start|>user\n")[2].partition("<|im_end|>")[0]
     fault = fault if fault in ANSWER_FAULTS else None
     text, reason = _spoil(words.answer(question, draw), fault, draw)
     if options.thoughts and draw.random() < options.thoughts:
         text = words.thought(question) + text
     return text, reason
+
+
+def _asked(prompt: str, draw: Random) -> str:
+    """Return what a user writes, behind the system prompt and the turns that there are."""
+    _, answered, latest = prompt.rpartition("<|im_start|>assistant\n")
+    later = answered and "<|im_start|>user\n" in latest
+    text = words.follow_up(draw) if later else words.instruction(draw)
+    opening, _, behind = prompt.partition("<|im_start|>system\n")
+    system = behind.partition("<|im_end|>")[0]
+    return text if opening or system in ("", DEFAULT_SYSTEM) else words.about(system, text)
+
+
+def _opened(text: str, seed: int, first: FirstToken) -> str:
+    """Return the text behind a first word that is drawn as a first token should be.
+
+    An empty text has the end mark for its first token, and stays empty unless that is banned.
+    """
+    if not text and END not in first.banned:
+        return text
+    allowed = [word for word in words.OPENERS if _tokens(word, False)[0] not in first.banned]
+    draw = Random(f"{seed} {first.temperature} {sorted(first.banned)}")
+    return f"{words.opener(allowed, draw)} {text}".rstrip() if allowed else ""
 
 
 def _judge(schema: dict[str, Any], draw: Random, options: Options) -> tuple[str, FinishReason]:

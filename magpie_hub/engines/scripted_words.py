@@ -88,6 +88,21 @@ POPULAR = (
     "Write a poem about the sea.",
 )
 
+FOLLOW_UPS = (
+    "Can you expand on point {}",
+    "That helps. What would you change for {} people",
+    "And how would it look with only {} euros",
+    "Why did you leave out the other {} ways",
+    "Please shorten that to {} words",
+    "What should I do if it fails {} times",
+)
+
+OPENERS = (
+    "Actually,", "Before", "Certainly", "Dear", "Every", "First,", "Good", "Hello,", "If", "Just",
+    "Kindly", "Listen:", "Maybe", "Now", "Okay,", "Please", "Quick", "Really", "So", "Today",
+    "Well,",
+)  # fmt: skip
+
 SENTENCES = (
     "Start with what you have at hand and write down what you want to reach.",
     "The first attempt rarely succeeds, and that is no reason to stop.",
@@ -108,6 +123,21 @@ def instruction(draw: Random) -> str:
     openings, subjects, endings = language
     number = 2 + int(draw.random() * 998)
     return _pick(draw, openings).format(_pick(draw, subjects)) + _pick(draw, endings).format(number)
+
+
+def follow_up(draw: Random) -> str:
+    """Return what a user may ask next, in English."""
+    return f"{_pick(draw, FOLLOW_UPS).format(2 + int(draw.random() * 998))}?"
+
+
+def about(system: str, text: str) -> str:
+    """Return a user's text that names the first three words of a system prompt."""
+    return f"About {''.join(tokens(system)[:3]).strip()}: {text}"
+
+
+def opener(allowed: Sequence[str], draw: Random) -> str:
+    """Return one of the words that a user's text may be made to begin with."""
+    return _pick(draw, allowed)
 
 
 def popular(draw: Random) -> str:

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from magpie_hub.engines.asynchronous import AsyncEngine
-from magpie_hub.engines.base import Completion, Request
+from magpie_hub.engines.asynchronous import Answer, AsyncEngine
+from magpie_hub.engines.base import Completion, FirstToken, Request
 from magpie_hub.engines.options import bounded, read_options
 from magpie_hub.engines.server_calls import Line, Refusal, is_address
-from magpie_hub.engines.server_dialects import Served, complete, look, tokenize
+from magpie_hub.engines.server_dialects import HOTTEST, Served, complete, look, tokenize
 from magpie_hub.engines.server_pool import Look, Pool
 from magpie_hub.engines.tokens import Tokenizer
 from magpie_hub.errors import EngineError
@@ -94,6 +94,13 @@ class Server(AsyncEngine):
         self.version = ", ".join(sorted({place.served.version for place in places}))
         self.context_length = min(place.served.context_length for place in places)
         self.capacity = sum(place.most for place in places)
+        self.vocabulary = (
+            min(place.served.vocabulary for place in places)
+            if self._tokenizer is None
+            else self._tokenizer.size
+        )
+        self._kind = places[0].served.kind
+        self.hottest = HOTTEST.get(self._kind, self.hottest)
 
     @classmethod
     def check_options(cls, options: Mapping[str, object]) -> None:
@@ -114,14 +121,26 @@ class Server(AsyncEngine):
                 hint="look into the server's log, then run the same command again",
             ) from refusal
 
-    async def answer(self, request: Request) -> Completion:
-        async def work(line: Line, served: Served) -> Completion:
-            return await complete(line, served, request)
+    def check_first(self, first: FirstToken) -> None:
+        if self._kind == "sglang":
+            raise EngineError(
+                f"{self.version} draws no first token of its own kind: not every SGLang tells the"
+                " ids of what it wrote",
+                hint="serve the model with vLLM or llama.cpp, or leave out `bad_first_tokens` and"
+                " `first_token_temperature`",
+            )
+        super().check_first(first)
+
+    async def answer(self, request: Request) -> Answer:
+        decode = None if self._tokenizer is None else self._tokenizer.decode
+
+        async def work(line: Line, served: Served) -> Answer:
+            return await complete(line, served, request, decode)
 
         try:
             return await self._pool.ask(work)
         except Refusal as refusal:
-            return Completion(
+            failed = Completion(
                 key=request.key,
                 text="",
                 finish_reason="error",
@@ -132,6 +151,7 @@ class Server(AsyncEngine):
                 engine_version=self.version,
                 error=str(refusal),
             )
+            return failed, ()
 
     async def shutdown(self) -> None:
         await self._pool.close()

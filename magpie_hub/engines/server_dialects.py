@@ -8,7 +8,7 @@ repetition.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +35,13 @@ NEUTRAL: dict[str, object] = {
     "spaces_between_special_tokens": False,
     "include_stop_str_in_output": False,
 }
+HOTTEST = {"vllm": 2.0}
+"""The highest temperature that a kind takes, where it has a limit of its own."""
+BAN = -100.0
+"""The lowest bias that vLLM takes; JSON has no infinity."""
 REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length"}
+ENDS: dict[str, FinishReason] = {"eos": "stop", "word": "stop", "limit": "length"}
+"""llama.cpp's own words for it: the model's end token, a stop of the request, no more room."""
 REFERENCE = "What is 2+2? Schöne Grüße, 你好!"
 """Each tokenizer cuts this in its own way."""
 
@@ -47,6 +53,7 @@ class Served:
     kind: one of KINDS. version: kind and version. model: the name that it serves the model by.
     context_length: tokens of one prompt and completion together.
     slots: requests that it works on at once; None where it takes as many as fit.
+    vocabulary: how many token ids there are; 0 where it does not say.
     """
 
     kind: str
@@ -54,6 +61,21 @@ class Served:
     model: str
     context_length: int
     slots: int | None = None
+    vocabulary: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came back; ids: of the text, without an end mark, where they were asked for."""
+
+    text: str
+    reason: FinishReason
+    prompt_tokens: int
+    completion_tokens: int
+    ids: list[int]
+
+
+Decode = Callable[[Sequence[int]], str]
 
 
 async def look(line: Line, model: str | None, encode: Callable[[str], list[int]] | None) -> Served:
@@ -66,7 +88,7 @@ async def look(line: Line, model: str | None, encode: Callable[[str], list[int]]
         served = await identify(line, model)
         ours = await reference_ids(line, served, encode)
         request = Request(None, tuple(ours), Sampling(0.0, 1.0, 1), seed=0, stop=())
-        probe = await complete(line, served, request)
+        probe, _ = await complete(line, served, request, None)
     except Refusal as refusal:
         raise _chat_only(line, str(refusal)) from refusal
     if probe.prompt_tokens != len(ours):
@@ -74,23 +96,33 @@ async def look(line: Line, model: str | None, encode: Callable[[str], list[int]]
     return served
 
 
-async def complete(line: Line, served: Served, request: Request) -> Completion:
-    """Return the completion of a request, with 0 for its seconds; raises Fault or Refusal."""
+async def complete(
+    line: Line, served: Served, request: Request, decode: Decode | None
+) -> tuple[Completion, list[int]]:
+    """Return what `AsyncEngine.answer` does; raises Fault or Refusal.
+
+    decode: makes a text of ids; None where no ids are asked of vLLM, or where the server does it.
+    """
     # Asked for more than the context holds, vLLM refuses where llama.cpp ends there.
-    room = served.context_length - len(request.prompt)
+    room = served.context_length - len(request.prompt) - len(request.written)
     most = max(1, min(request.sampling.max_tokens, room))
-    answer = _complete_llama_cpp if served.kind == LLAMA_CPP else _complete_openai
-    text, reason, prompt_tokens, completion_tokens = await answer(line, served, request, most)
-    return Completion(
+    if served.kind == LLAMA_CPP:
+        outcome = await _complete_llama_cpp(line, served, request, most)
+    else:
+        outcome = await _complete_openai(line, served, request, most, decode)
+    done = Completion(
         key=request.key,
-        text=text,
-        finish_reason=reason,
-        prompt_tokens=prompt_tokens,
-        completion_tokens=completion_tokens,
+        text=outcome.text,
+        finish_reason=outcome.reason,
+        prompt_tokens=outcome.prompt_tokens - len(request.written),
+        completion_tokens=outcome.completion_tokens + len(request.written),
         seconds=0.0,
         engine="server",
         engine_version=served.version,
     )
+    if request.first and set(outcome.ids) & set(request.first.banned):
+        raise Refusal(f"it drew the token `{outcome.ids[0]}` first, which was banned")
+    return done, outcome.ids
 
 
 async def tokenize(line: Line, served: Served, text: str, *, special: bool) -> list[int]:
@@ -149,7 +181,8 @@ async def identify(line: Line, model: str | None) -> Served:
         build = part(props, str, "build_info").partition("-")[0]
         context = part(props, int, "default_generation_settings", "n_ctx")
         slots = part(props, int, "total_slots")
-        return Served(kind, f"{kind} {build}", card["id"], context, slots)
+        vocabulary = part(card, int, "meta", "n_vocab")
+        return Served(kind, f"{kind} {build}", card["id"], context, slots, vocabulary)
     info = await _first(line, *VERSION[kind])
     version = f"{kind} {info.get('version', 'of an unknown version')}"
     return Served(kind, version, card["id"], part(card, int, "max_model_len"))
@@ -195,14 +228,12 @@ def _chat_only(line: Line, why: str) -> EngineError:
     )
 
 
-Outcome = tuple[str, FinishReason, int, int]
-"""Text, finish reason, tokens of the prompt, tokens of the completion."""
-
-
-async def _complete_openai(line: Line, served: Served, request: Request, most: int) -> Outcome:
+async def _complete_openai(
+    line: Line, served: Served, request: Request, most: int, decode: Decode | None
+) -> Outcome:
     body = NEUTRAL | {
         "model": served.model,
-        "prompt": request.prompt,
+        "prompt": request.prompt + request.written,
         "max_tokens": most,
         "temperature": request.sampling.temperature,
         "top_p": request.sampling.top_p,
@@ -213,6 +244,10 @@ async def _complete_openai(line: Line, served: Served, request: Request, most: i
         schema = request.json_schema
         vllm = served.kind == "vllm"
         body |= {"structured_outputs": {"json": schema}} if vllm else {"json_schema": schema}
+    if request.first is not None:
+        body["logit_bias"] = dict.fromkeys(map(str, request.first.banned), BAN)
+    if with_ids := bool(request.first or request.written):
+        body["return_token_ids"] = True
     reply = await line.ask("/v1/completions", body)
     text = part(reply, str, "choices", 0, "text")
     reason = part(reply, str, "choices", 0, "finish_reason")
@@ -220,10 +255,16 @@ async def _complete_openai(line: Line, served: Served, request: Request, most: i
     completion_tokens = part(reply, int, "usage", "completion_tokens")
     if reason not in REASONS:
         raise Fault(f"it ended the completion by `{reason:.50}`")
+    ids: list[int] = []
+    if with_ids and decode is not None:
+        ids = part(reply, list, "choices", 0, "token_ids")
+        # The last one is what ended it.
+        ids = ids[:-1] if reason == "stop" else ids
+        text = decode([*request.written, *ids])
     if reason == "length":
         # A character of which only the first bytes were written.
         text = text.rstrip("\ufffd")
-    return text, REASONS[reason], prompt_tokens, completion_tokens
+    return Outcome(text, REASONS[reason], prompt_tokens, completion_tokens, ids)
 
 
 async def _complete_llama_cpp(line: Line, served: Served, request: Request, most: int) -> Outcome:
@@ -233,7 +274,7 @@ async def _complete_llama_cpp(line: Line, served: Served, request: Request, most
     ]
     body = SAMPLER | {
         "model": served.model,
-        "prompt": request.prompt,
+        "prompt": request.prompt + request.written,
         "n_predict": most,
         "temperature": request.sampling.temperature,
         "top_p": request.sampling.top_p,
@@ -246,18 +287,21 @@ async def _complete_llama_cpp(line: Line, served: Served, request: Request, most
     }
     if request.json_schema is not None:
         body["json_schema"] = json.loads(request.json_schema)
+    if request.first is not None:
+        body["logit_bias"] = [[token, False] for token in request.first.banned]
     reply = await line.ask("/completion", body)
     tokens = part(reply, list, "tokens")
     counts = part(reply, int, "tokens_evaluated"), part(reply, int, "tokens_predicted")
-    match part(reply, str, "stop_type"):
-        case "eos":
-            return await _text(line, tokens[:-1]), "stop", *counts
-        case "word":
-            word = part(reply, str, "stopping_word")
-            return (await _text(line, tokens)).partition(word)[0], "stop", *counts
-        case "limit":
-            return (await _text(line, tokens)).rstrip("\ufffd"), "length", *counts
-    raise Fault("its answer has no known `stop_type`")
+    end = part(reply, str, "stop_type")
+    if end not in ENDS:
+        raise Fault("its answer has no known `stop_type`")
+    ids = tokens[:-1] if end == "eos" else tokens
+    text = await _text(line, [*request.written, *ids])
+    if end == "word":
+        text = text.partition(part(reply, str, "stopping_word"))[0]
+    elif end == "limit":
+        text = text.rstrip("\ufffd")
+    return Outcome(text, ENDS[end], *counts, ids)
 
 
 async def _text(line: Line, tokens: list[int]) -> str:

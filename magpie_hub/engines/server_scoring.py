@@ -25,7 +25,8 @@ class ServerScorer(AsyncScorer):
     name = "server"
     weights = "tokenizer"
 
-    def __init__(self, weights: Path, options: Mapping[str, object]) -> None:
+    def __init__(self, weights: Path | None, options: Mapping[str, object]) -> None:
+        assert weights is not None
         given = read_options(Options, self.name, options)
         tokenizer = Tokenizer(weights)
         encode = partial(tokenizer.encode, special=False)

@@ -23,6 +23,12 @@ class Tokenizer:
         # The other way round than it sounds: names of special tokens are encoded as plain text.
         self._plain.encode_special_tokens = True
 
+    @property
+    def size(self) -> int:
+        """How many token ids there are; a number that no token has counts."""
+        ids: dict[str, int] = self._special.get_vocab(with_added_tokens=True)
+        return 1 + max(ids.values())
+
     def encode(self, text: str, *, special: bool) -> list[int]:
         """Return the token ids of `text`; `special` as in `Engine.encode`."""
         tokenizer = self._special if special else self._plain

@@ -8,10 +8,11 @@ of the Hub: weights are a path to a folder. vLLM is imported when a model is ope
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any
 
-from magpie_hub.engines.asynchronous import AsyncEngine, AsyncScorer
+from magpie_hub.engines.asynchronous import Answer, AsyncEngine, AsyncScorer
 from magpie_hub.engines.base import Completion, FinishReason, Request
 from magpie_hub.engines.scoring import Score
 from magpie_hub.engines.tokens import Tokenizer, model_folder
@@ -23,6 +24,8 @@ from magpie_hub.engines.vllm_client import (
     library_version,
 )
 from magpie_hub.errors import EngineError
+
+Ids = tuple[int, ...]
 
 _OTHER_MODELS = {"hf_overrides", "model_impl", "trust_remote_code"}
 """Options that change which code runs a model."""
@@ -37,6 +40,7 @@ class Vllm(AsyncEngine):
 
     name = "vllm"
     weights = "folder"
+    hottest = 2.0
 
     def __init__(self, weights: Path | None, options: Mapping[str, object]) -> None:
         folder = model_folder(weights)
@@ -46,6 +50,7 @@ class Vllm(AsyncEngine):
         self._client = Client.open(self.loop.events, folder, options, runner="generate")
         self.version = self._client.version
         self.context_length = self._client.context_length
+        self.vocabulary = self._client.vocabulary
         # Twice what runs at once: a finished request's place is taken within the same step.
         self.capacity = 2 * self._client.capacity
 
@@ -79,34 +84,36 @@ class Vllm(AsyncEngine):
     def encode(self, text: str, *, special: bool) -> list[int]:
         return self._tokenizer.encode(text, special=special)
 
-    async def answer(self, request: Request) -> Completion:
+    async def answer(self, request: Request) -> Answer:
+        prompt = request.prompt + request.written
         try:
-            output = await self._client.generate(request.prompt, _sampling(request))
-            text, reason, tokens = self._outcome(output.outputs[0])
-            fault = ""
+            output = (await self._client.generate(prompt, _sampling(request))).outputs[0]
+            text, reason, ids = self._outcome(output, request.written)
+            fault, count = "", len(request.written) + len(output.token_ids)
         except Refused as refusal:
-            text, reason, tokens, fault = "", "error", 0, str(refusal)
-        return Completion(
+            text, reason, ids, fault, count = "", "error", (), str(refusal), 0
+        done = Completion(
             key=request.key,
             text=text,
             finish_reason=reason,
             prompt_tokens=len(request.prompt),
-            completion_tokens=tokens,
+            completion_tokens=count,
             seconds=0.0,
             engine=self.name,
             engine_version=self.version,
             error=fault,
         )
+        return done, ids
 
-    def _outcome(self, output: Any) -> tuple[str, FinishReason, int]:
-        ids = list(output.token_ids)
+    def _outcome(self, output: Any, written: Ids) -> tuple[str, FinishReason, Ids]:
+        ids = tuple(output.token_ids)
         match output.finish_reason:
             case "stop":
                 # The last token is the one that ended it, a stop of the request or the model's.
-                return self._tokenizer.decode(ids[:-1]), "stop", len(ids)
+                return self._tokenizer.decode(written + ids[:-1]), "stop", ids[:-1]
             case "length":
                 # The end may be a character of which only the first bytes were written.
-                return self._tokenizer.decode(ids).rstrip("\ufffd"), "length", len(ids)
+                return self._tokenizer.decode(written + ids).rstrip("\ufffd"), "length", ids
         raise EngineError(
             f"vLLM ended a request by `{output.finish_reason}`, as it does when it is shut down",
             hint="the same command goes on where it stopped",
@@ -121,7 +128,7 @@ class VllmScorer(AsyncScorer):
 
     name = "vllm"
 
-    def __init__(self, weights: Path, options: Mapping[str, object]) -> None:
+    def __init__(self, weights: Path | None, options: Mapping[str, object]) -> None:
         folder = model_folder(weights)
         check_options(options)
         super().__init__(Tokenizer(folder))
@@ -174,12 +181,14 @@ def _sampling(request: Request) -> Any:
     from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
     schema = request.json_schema
+    banned = request.first.banned if request.first else ()
     return SamplingParams(
         temperature=request.sampling.temperature,
         top_p=request.sampling.top_p,
         max_tokens=request.sampling.max_tokens,
         seed=request.seed,
         stop_token_ids=list(request.stop),
+        logit_bias=dict.fromkeys(banned, -inf) or None,
         structured_outputs=StructuredOutputsParams(json=json.loads(schema)) if schema else None,
         # One output at the end, as ids: streaming and decoding it step by step costs time.
         output_kind=RequestOutputKind.FINAL_ONLY,

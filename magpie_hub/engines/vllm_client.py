@@ -76,6 +76,7 @@ class Client:
         self._numbers = count()
         self.version = library_version()
         self.context_length: int = engine.vllm_config.model_config.max_model_len
+        self.vocabulary: int = engine.vllm_config.model_config.get_vocab_size()
         self.capacity: int = (
             engine.vllm_config.scheduler_config.max_num_seqs
             * engine.vllm_config.parallel_config.data_parallel_size

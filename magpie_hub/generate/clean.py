@@ -18,6 +18,7 @@ REASONS = {
     "cut-at-limit": "the text was cut at its token limit",
     "too-short": "fewer than four letters or digits",
     "ends-in-colon": "the text announces something that does not follow",
+    "repeats-a-turn": "the user says the same as in an earlier turn",
     "exact-duplicate": "an earlier instruction has the same normal form",
 }
 TAIL = 2000
@@ -30,16 +31,36 @@ def tidy(text: str) -> str:
     return text.strip().encode(errors="replace").decode()
 
 
-def instruction_fault(completion: Completion, text: str, controls: Iterable[str]) -> str | None:
+def within_turn(text: str, ends: Iterable[str]) -> tuple[str, bool]:
+    """Return a text up to where its turn ends, tidied, and whether it came to such an end.
+
+    ends: texts that end a turn and are several tokens, so that no engine stops at them.
+    """
+    whole = min((text.partition(end)[0] for end in ends), key=len, default=text)
+    return tidy(whole), len(whole) < len(text)
+
+
+def instruction_fault(
+    completion: Completion, text: str, controls: Iterable[str], *, cut: bool
+) -> str | None:
     """Return the reason why an instruction is not kept, or None.
 
-    text: the tidied completion. controls: the texts of the template's control tokens.
+    text: the tidied completion, as far as it is the user's. controls: the texts of the template's
+    control tokens. cut: whether it ends where the token limit came.
     """
-    if fault := response_fault(completion, text, controls):
-        return fault
+    return response_fault(completion, text, controls) or text_fault(text, cut=cut)
+
+
+def text_fault(text: str, *, cut: bool) -> str | None:
+    """Return what an instruction's own words have against it, or None.
+
+    cut: whether they end where the token limit came.
+    """
+    if not text:
+        return "empty"
     if loops(text):
         return "repetition-loop"
-    if completion.finish_reason == "length":
+    if cut:
         return "cut-at-limit"
     if len(re.findall(r"[^\W_]", text)) < 4:
         return "too-short"
@@ -57,7 +78,8 @@ def response_fault(completion: Completion, text: str, controls: Iterable[str]) -
         return "engine-error"
     if not text:
         return "empty"
-    if any(control in text for control in controls):
+    # Some are such at the beginning of a line only: they hold the line break.
+    if any(control in f"\n{text}" for control in controls):
         return "template-leak"
     return None
 

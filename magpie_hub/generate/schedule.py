@@ -3,7 +3,8 @@
 A state machine over completions, without files: `run` journals what comes in and writes the
 units that come out. A row's fate depends only on rows before it: instruction units are finished
 in order, and a unit's responses are asked once it and every lower one are finished; meanwhile
-the queue is filled with later instructions.
+the queue is filled with later instructions. One of the two rounds may be left out: where another
+model answers, draws come alone, and its answers behind all of them.
 """
 
 from collections import deque
@@ -37,28 +38,31 @@ class Finished:
 class Schedule:
     """The two rounds of a run over its units: draw, and answer what is kept.
 
-    duplicate_of: told every kept instruction in order of index; returns the index of an earlier
-    one with the same normal form, or None.
+    draw: None where all units are drawn. answer: None where nothing is answered now. duplicate_of:
+    told every kept instruction in order of index; returns the index of an earlier one with the same
+    normal form, or None. stage: of the answers.
     """
 
     def __init__(
         self,
         units: Sequence[Unit],
-        draw: Instructions,
-        answer: Responses,
+        draw: Instructions | None,
+        answer: Responses | None,
         duplicate_of: Callable[[int, str], int | None],
+        stage: str = RESPONSES,
     ) -> None:
         """Start with nothing finished; tell it what is by `resume` and `accept`."""
         self._rows = units[-1].stop
         self._draw = draw
         self._answer = answer
         self._duplicate_of = duplicate_of
+        self._stage = stage
         self._unjudged = deque(units)
         self._done: dict[tuple[str, Unit], dict[int, Completion]] = {}
         self._kept: dict[Unit, dict[int, str]] = {}
         self._answers: deque[tuple[Unit, int, str]] = deque()
         self._draws = self._indices()
-        self._counts = {INSTRUCTIONS: 0, RESPONSES: 0}
+        self._counts = {INSTRUCTIONS: 0, stage: 0}
         self._kept_rows = 0
 
     def resume(self, unit: Unit, kept: dict[int, str], *, answered: bool) -> list[Finished]:
@@ -71,7 +75,7 @@ class Schedule:
         self._unjudged.remove(unit)
         self._counts[INSTRUCTIONS] += unit.stop - unit.start
         if answered:
-            self._counts[RESPONSES] += len(kept)
+            self._counts[self._stage] += len(kept)
             self._kept_rows += len(kept)
             return []
         return self._ask_answers(unit, kept)
@@ -81,10 +85,12 @@ class Schedule:
         while self._answers:
             unit, index, text = self._answers.popleft()
             # What a journal held may have finished the unit before any of its answers is asked.
-            if unit in self._kept and index not in self._done.get((RESPONSES, unit), {}):
-                return self._answer.request(index, text, Key(RESPONSES, unit, index))
+            if unit in self._kept and index not in self._done.get((self._stage, unit), {}):
+                assert self._answer is not None
+                return self._answer.request(index, text, Key(self._stage, unit, index))
         for unit, index in self._draws:
             if index not in self._done.get((INSTRUCTIONS, unit), {}):
+                assert self._draw is not None
                 return self._draw.request(index, Key(INSTRUCTIONS, unit, index))
         return None
 
@@ -93,7 +99,7 @@ class Schedule:
         done = self._done.setdefault((key.stage, key.unit), {})
         done[key.index] = completion
         self._counts[key.stage] += 1
-        if key.stage == RESPONSES:
+        if key.stage == self._stage:
             return self._finish_answers(key.unit)
         return list(self._finish_draws())
 
@@ -108,7 +114,7 @@ class Schedule:
         asked = self._kept_rows + round(share * left)
         return {
             INSTRUCTIONS: (self._counts[INSTRUCTIONS], self._rows),
-            RESPONSES: (self._counts[RESPONSES], asked),
+            self._stage: (self._counts[self._stage], asked),
         }
 
     def _indices(self) -> Iterator[tuple[Unit, int]]:
@@ -131,6 +137,7 @@ class Schedule:
             yield from self._ask_answers(unit, kept)
 
     def _judge(self, index: int, completion: Completion) -> Instruction:
+        assert self._draw is not None
         row = self._draw.record(index, completion)
         if row.rejection is None:
             earlier = self._duplicate_of(index, row.instruction)
@@ -139,6 +146,8 @@ class Schedule:
         return row
 
     def _ask_answers(self, unit: Unit, kept: dict[int, str]) -> list[Finished]:
+        if self._answer is None:
+            return []
         self._kept[unit] = kept
         self._kept_rows += len(kept)
         self._answers.extend((unit, index, text) for index, text in kept.items())
@@ -146,10 +155,11 @@ class Schedule:
 
     def _finish_answers(self, unit: Unit) -> list[Finished]:
         kept = self._kept.get(unit)
-        done = self._done.get((RESPONSES, unit), {})
+        done = self._done.get((self._stage, unit), {})
         if kept is None or len(done) < len(kept):
             return []
+        assert self._answer is not None
         del self._kept[unit]
-        self._done.pop((RESPONSES, unit), None)
+        self._done.pop((self._stage, unit), None)
         rows = [self._answer.record(index, done[index]) for index in kept]
-        return [Finished(RESPONSES, unit, rows)]
+        return [Finished(self._stage, unit, rows)]

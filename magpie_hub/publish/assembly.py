@@ -6,6 +6,7 @@ the same. Knows no kind of target, and not why a version is which.
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -104,7 +105,9 @@ def assembled(
     # By this the next release knows whether a person has edited what we wrote.
     written = sections.checksum(readme.split(text)[1], release.name)
     specs[release.name] = {**specs[release.name], "version": pinned, "card": written}
-    return manifest.with_file(CARD, sha256(card).hexdigest(), len(card)), adding
+    log_written = sections.log_checksum(readme.split(text)[1])
+    manifest = manifest.with_file(CARD, sha256(card).hexdigest(), len(card))
+    return replace(manifest, log=log_written), adding
 
 
 def _card(

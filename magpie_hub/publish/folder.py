@@ -4,6 +4,7 @@
                             release.json                       what is here, checksums, versions
                             index.parquet                      the rows' content hashes
                             filtered/train-00000-of-00001.parquet
+                            dpo/train-..., dpo/test-...        a config may have a second split
 
 Knows files, not how they were made. A folder that holds something else is never touched.
 """

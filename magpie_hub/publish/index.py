@@ -3,9 +3,10 @@
     index.parquet     config     uuid                                   content_hash
                       filtered   5e0c2f3a-8d55-5c0e-9d41-0d6f4f1f6a37   9f3c...   (32 hex digits)
 
-One line a row of a config, in the config's row order, and each config in row groups of its own. A
-`content_hash` is of the values of a row, not of its columns' names and types, which the schema has;
-in whatever Arrow layout they lie, it is the same. Knows nothing of targets, versions or specs.
+One line a row of a config, in the config's row order, and each config in row groups of its own;
+`train` comes before another split. A `content_hash` is of the values of a row and of its split, not
+of its columns' names and types, which the schema has; in whatever Arrow layout they lie, it is the
+same. Knows nothing of targets, versions or specs.
 Imports pyarrow at once, so it is itself imported where it is used.
 """
 
@@ -21,6 +22,7 @@ import xxhash
 from magpie_hub.errors import TargetError
 from magpie_hub.shards.files import write_file
 from magpie_hub.shards.parquet import RELEASE_OPTIONS
+from magpie_hub.shards.splits import TRAIN, split_of
 
 ROWS = pa.schema({"uuid": pa.string(), "content_hash": pa.string()})
 FILE = pa.schema({"config": pa.string(), **{field.name: field.type for field in ROWS}})
@@ -41,15 +43,18 @@ class Difference:
     changed: int
 
 
-def row_hashes(table: pa.Table) -> pa.Array:
+def row_hashes(table: pa.Table, split: str = TRAIN) -> pa.Array:
     """Return the content hash of each row: 128 bits as text of 32 hex digits.
 
     It is of the values of all columns in the table's order. A null is no empty text, list or
-    struct; 0.0 and -0.0 differ, and every NaN is the same.
+    struct; 0.0 and -0.0 differ, and every NaN is the same. A row of another split than `train` has
+    another hash than it would have there.
     """
+    # No row begins so: values begin with a digit, a sign or a mark.
+    place = b"" if split == TRAIN else f"split {split};".encode()
     hashes: list[str] = []
     for batch in table.to_batches(max_chunksize=SLICE):
-        rows = _joined([_code(column) for column in batch.columns])
+        rows = _joined([pa.scalar(place, pa.large_binary()), *map(_code, batch.columns)])
         hashes += map(xxhash.xxh3_128_hexdigest, rows.to_pylist())
     return pa.array(hashes, pa.string())
 
@@ -70,7 +75,7 @@ def hash_files(paths: Iterable[Path]) -> pa.Table:
             file = pq.ParquetFile(opened)
             for number in range(file.num_row_groups):
                 rows = file.read_row_group(number, use_threads=False)
-                columns = [rows["uuid"].cast(pa.string()), row_hashes(rows)]
+                columns = [rows["uuid"].cast(pa.string()), row_hashes(rows, split_of(path))]
                 tables.append(pa.Table.from_arrays(columns, schema=ROWS))
     return pa.concat_tables(tables)
 
@@ -173,5 +178,5 @@ def _text(values: pa.Array) -> pa.Array:
     return values.cast(pa.large_string()).cast(pa.large_binary())
 
 
-def _joined(parts: list[pa.Array]) -> pa.Array:
+def _joined(parts: list[pa.Array | pa.Scalar]) -> pa.Array:
     return pc.binary_join_element_wise(*parts, NOTHING)

@@ -112,7 +112,7 @@ def _answer(request: Mapping[str, Any]) -> None:
 def _load(
     path: str, revision: str | None, config: str, columns: Mapping[str, Any], rows: Path
 ) -> str:
-    """Write the hashes of a config's rows; return what is wrong with its columns, or nothing."""
+    """Write the hashes of a config's rows, split after split; return what is wrong with columns."""
     import pyarrow as pa
     import pyarrow.parquet as pq
     from datasets import load_dataset
@@ -120,15 +120,17 @@ def _load(
     from magpie_hub.publish.index import ROWS, row_hashes
     from magpie_hub.records import arrow_schema
 
-    dataset = load_dataset(path, config, revision=revision, split="train", streaming=True)
-    expected = arrow_schema(dict(columns))
-    found = dataset.features.arrow_schema if dataset.features else pa.schema([])
+    expected, problem = arrow_schema(dict(columns)), ""
     with pq.ParquetWriter(rows, ROWS) as writer:
-        for table in dataset.with_format("arrow").iter(batch_size=1000):
-            plain = table.replace_schema_metadata(None)
-            hashes = pa.table([plain["uuid"].cast(pa.string()), row_hashes(plain)], schema=ROWS)
-            writer.write_table(hashes)
-    return differing(expected, found)
+        splits = load_dataset(path, config, revision=revision, streaming=True)
+        for split, dataset in splits.items():
+            found = dataset.features.arrow_schema if dataset.features else pa.schema([])
+            problem = problem or differing(expected, found)
+            for table in dataset.with_format("arrow").iter(batch_size=1000):
+                plain = table.replace_schema_metadata(None)
+                hashes = [plain["uuid"].cast(pa.string()), row_hashes(plain, split)]
+                writer.write_table(pa.table(hashes, schema=ROWS))
+    return problem
 
 
 def _is_of_the_data(error: BaseException) -> bool:

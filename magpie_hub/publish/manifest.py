@@ -5,7 +5,8 @@
      "configs": {"filtered": {"spec": "pro", "version": "1.0.1", "rows": 33, "digest": ..., ...}},
      "files":   {"filtered/train-00000-of-00001.parquet": {"sha256": ..., "bytes": 36864},
                  "figures/pro/lengths.png": ...},
-     "changelog": [{"version": "1.1.0", "changes": ["`filtered`: ..."]}, ...]}
+     "changelog": [{"version": "1.1.0", "changes": ["`filtered`: ..."]}, ...],
+     "log": "8a1e..."}
 
 Several specs may publish into one repository: each config, and each file, is of one of them. What
 is not listed here was made by others. Knows no target.
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from magpie_hub.errors import TargetError
+from magpie_hub.shards.splits import TRAIN
 from magpie_hub.spec.model import VERSION
 
 MANIFEST = "release.json"
@@ -47,8 +49,9 @@ class Manifest:
 
     specs: by name, what was made with which spec and versions, the `metadata` of its card, and, but
     for older ones, its last `version` and the checksum of its part of the `card`. configs: by name,
-    with `features` as columns to types as data. files: all but release.json. changelog: newest
-    first.
+    with `features` as columns to types as data, and, where there is more than one, the rows of its
+    `splits`. files: all but release.json. changelog: newest first. log: the checksum of the list of
+    versions in the card, but for older ones.
     """
 
     repo: str
@@ -57,6 +60,7 @@ class Manifest:
     configs: Mapping[str, Entry] = field(default_factory=dict)
     files: Mapping[str, Entry] = field(default_factory=dict)
     changelog: tuple[Entry, ...] = ()
+    log: str | None = None
 
     def text(self) -> str:
         """Return the file's text."""
@@ -68,12 +72,18 @@ class Manifest:
             "configs": self.configs,
             "files": dict(sorted(self.files.items())),
             "changelog": list(self.changelog),
+            **({"log": self.log} if self.log else {}),
         }
         return json.dumps(data, ensure_ascii=False, indent=2) + "\n"
 
     def of_config(self, name: str) -> dict[str, Entry]:
         """Return the files of a config: what lies in its folder itself."""
         return {path: at for path, at in self.files.items() if path.rpartition("/")[0] == name}
+
+    def splits(self, name: str) -> dict[str, int]:
+        """Return the rows of a config by split, `train` first."""
+        config = self.configs[name]
+        return dict(config.get("splits", {TRAIN: config["rows"]}))
 
     def beside(self) -> dict[str, Entry]:
         """Return the files that are of no config: the card, the index and the figures."""
@@ -108,6 +118,7 @@ def parse(text: str | bytes, place: str) -> Manifest:
         data["configs"],
         data["files"],
         tuple(data["changelog"]),
+        data.get("log"),
     )
 
 
@@ -124,6 +135,9 @@ def _check(data: Any) -> None:
     ):
         for entry in entries:
             _check_kinds(what, entry)
+    for entry in data["configs"].values():
+        if not _adds_up(entry.get("splits", {TRAIN: entry["rows"]}), entry["rows"]):
+            raise ValueError("the `splits` of a config are not its `rows`")
     for version in (data["version"], *(entry["version"] for entry in data["configs"].values())):
         if not VERSION.fullmatch(version):
             raise ValueError(f"`{version}` is no version, expected `x.y.z`")
@@ -139,3 +153,11 @@ def _check_kinds(what: str, entry: Any) -> None:
         for key in keys.split():
             if key not in entry or not isinstance(entry[key], kind):
                 raise ValueError(f"{what} has no `{key}`, or one of another kind than expected")
+
+
+def _adds_up(splits: Any, rows: int) -> bool:
+    return (
+        isinstance(splits, dict)
+        and all(isinstance(part, int) for part in splits.values())
+        and sum(splits.values()) == rows
+    )

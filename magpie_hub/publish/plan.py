@@ -170,7 +170,7 @@ def _edited(published: Published, card: str) -> tuple[str, ...]:
     """Return the specs whose part of the card was edited, where `card` has another one."""
     theirs, ours = (readme.split(text)[1] for text in (published.card or "", card))
     old = published.manifest
-    log = sections.log_is_edited(theirs, old.repo, old.changelog)
+    log = sections.log_is_edited(theirs, old.log)
     return (*sections.edited(theirs, ours, old.specs), *([VERSIONS] if log else []))
 
 
@@ -218,6 +218,7 @@ def _alike(old: Manifest, new: Manifest, *, strictly: bool) -> bool:
 
 def _said(manifest: Manifest, *, strictly: bool) -> dict[str, object]:
     data = json.loads(manifest.text())
+    data.pop("log", None)
     for entry in data["specs"].values():
         del entry["versions"]
         # What these tell is in the card itself; a release of before has neither.

@@ -66,13 +66,21 @@ def edited(theirs: str, ours: str, written: Mapping[str, Entry]) -> list[str]:
     ]
 
 
-def log_is_edited(theirs: str, repo: str, entries: Sequence[Entry]) -> bool:
-    """Return whether the list of versions in `theirs` is another one than we wrote."""
-    if (place := marks.find(theirs, marks.CHANGELOG)) is None or not entries:
-        return False
-    lines = theirs[slice(*place)].splitlines()[1:-1]
-    words = [line.rstrip() for line in lines if line.strip()]
-    return words != [line for line in changelog(repo, entries).splitlines() if line]
+def log_checksum(body: str) -> str | None:
+    """Return the SHA-256 of the list of versions, but for blank lines; None where there is none."""
+    if (place := marks.find(body, marks.CHANGELOG)) is None:
+        return None
+    lines = body[slice(*place)].splitlines()[1:-1]
+    words = "\n".join(line.rstrip() for line in lines if line.strip())
+    return sha256(words.encode()).hexdigest()
+
+
+def log_is_edited(theirs: str, written: str | None) -> bool:
+    """Return whether the list of versions in `theirs` is another one than we wrote.
+
+    written: its checksum, which a manifest of before lacks.
+    """
+    return None not in (written, found := log_checksum(theirs)) and found != written
 
 
 def homeless(theirs: str, ours: str, name: str, gone: Iterable[str] = ()) -> dict[str, str]:

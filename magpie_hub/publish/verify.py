@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from magpie_hub.errors import HubError, TargetError, VerifyError
 from magpie_hub.hub import COMMIT
-from magpie_hub.publish import readme
 from magpie_hub.publish.loaded import Loaded, differing, load
 from magpie_hub.publish.manifest import CARD, INDEX, MANIFEST, Entry, Manifest
 from magpie_hub.publish.release import Index, Published
+from magpie_hub.publish.verify_card import counted, of_card
 from magpie_hub.records import arrow_schema
 from magpie_hub.shards.files import sha256
+from magpie_hub.shards.splits import split_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -90,7 +91,7 @@ def verify(
     faults += _of_listing(published)
     # A branch, unlike a version or a commit, is where people edit the card.
     branch = revision and version is None and not COMMIT.fullmatch(revision)
-    faults += _of_card(published, edited=bool(branch))
+    faults += of_card(published, edited=bool(branch))
     if not faults:
         commit = published.revision or ""
         index = _index(published, faults, waiting)
@@ -161,44 +162,6 @@ def _of_listing(published: Published) -> Iterator[str]:
             yield f"`{path}` is read with its config and is no part of the release"
 
 
-def _of_card(published: Published, *, edited: bool) -> Iterator[str]:
-    """Yield what is wrong with the card, first of all with what readers go by."""
-    import hashlib
-
-    manifest, card = published.manifest, published.card or ""
-    try:
-        front, _ = readme.split(card)
-        listed, described = readme.configs(front), readme.infos(front)
-    except TargetError as error:
-        yield error.message
-        return
-    for name, entry in manifest.configs.items():
-        for called in filter(None, (name, entry["alias"])):
-            yield from _of_entry(called, name, entry, listed.get(called), described.get(called))
-    found = hashlib.sha256(card.encode()).hexdigest()
-    if not edited and CARD in manifest.files and found != manifest.files[CARD]["sha256"]:
-        yield f"`{CARD}` has the SHA-256 `{found}`, expected `{manifest.files[CARD]['sha256']}`"
-
-
-def _of_entry(
-    called: str, name: str, entry: Entry, listed: Entry | None, info: Entry | None
-) -> Iterator[str]:
-    if listed is None or info is None:
-        yield f"the card does not list the config `{called}`"
-        return
-    found, files = listed.get("data_files"), [{"split": "train", "path": f"{name}/train-*"}]
-    if found != files:
-        yield f"the card says that `{called}` is in `{found}`, expected `{files}`"
-    if str(listed.get("version")) != entry["version"]:
-        found, expected = listed.get("version"), entry["version"]
-        yield f"the card says that `{called}` is {found}, expected {expected}"
-    match info.get("splits"):
-        case [{"name": "train", "num_examples": rows}] if rows == entry["rows"]:
-            pass
-        case other:
-            yield f"the card says that `{called}` is of {other}, expected {entry['rows']:,} rows"
-
-
 def _index(published: Published, faults: list[str], waiting: _Waiting) -> Index:
     try:
         return waiting.for_(published.index)
@@ -224,7 +187,8 @@ def _of_files(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    rows, expected = 0, arrow_schema(dict(manifest.configs[name]["features"]))
+    splits, expected = manifest.splits(name), arrow_schema(dict(manifest.configs[name]["features"]))
+    rows = dict.fromkeys(splits, 0)
     for path, entry in manifest.of_config(name).items():
         with _fetched(place, path, commit, waiting) as file:
             yield from _of_bytes(place, path, commit, entry, file, waiting)
@@ -235,12 +199,12 @@ def _of_files(
                     raise
                 yield f"`{path}` is no whole Parquet file: {str(error).splitlines()[0]}"
                 continue
-            rows += footer.num_rows
+            rows[split_of(path)] = rows.get(split_of(path), 0) + footer.num_rows
             # What `load_dataset` would cast in silence, other readers would not.
             if wrong := differing(expected, footer.schema.to_arrow_schema()):
                 yield f"`{path}`: {wrong}"
-    if rows != manifest.configs[name]["rows"]:
-        yield f"`{name}` has {rows:,} rows, expected {manifest.configs[name]['rows']:,}"
+    if rows != splits:
+        yield f"`{name}` has {counted(rows)} rows, expected {counted(splits)}"
 
 
 def _of_others(place: Place, commit: str, manifest: Manifest, waiting: _Waiting) -> Iterator[str]:

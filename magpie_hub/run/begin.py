@@ -1,156 +1,34 @@
-"""Starts the run of a spec, or takes it up again: names checked, populations never mixed.
+"""Starts the run of a spec, or takes it up again: populations are never mixed.
 
 Reads and writes run.json, and looks which units were begun; knows neither what is in a shard nor
 the order of stages.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from magpie_hub import __version__
-from magpie_hub.columns import KINDS, fields
-from magpie_hub.curate.filters import FILTERS
-from magpie_hub.curate.where import parse
-from magpie_hub.engines import engine_class
-from magpie_hub.engines.options import nearest
 from magpie_hub.errors import RunError
-from magpie_hub.records import (
-    INSTRUCTION_SHARD,
-    INSTRUCTIONS,
-    MODEL_TAG_SHARD,
-    RESPONSE_SHARD,
-)
+from magpie_hub.records import ANSWERS, INSTRUCTIONS
+from magpie_hub.run import until
+from magpie_hub.run.checking import check
 from magpie_hub.run.curating import check_releases
-from magpie_hub.run.judges import adapter_of, check_options, makers, need, pin
-from magpie_hub.run.labels import known
-from magpie_hub.run.models import Model, Need, of_generator
+from magpie_hub.run.judges import makers, need, pin
+from magpie_hub.run.labels import write_known
+from magpie_hub.run.models import Model, Need
 from magpie_hub.run.models import check as look
-from magpie_hub.run.pins import resolve
+from magpie_hub.run.pins import Pins, resolve, sampling
 from magpie_hub.run.reporting import Warn
+from magpie_hub.run.wording import of_answers, of_conversations, of_generator
 from magpie_hub.shards.folder import RunFolder, units
-from magpie_hub.shards.foreign_labels import LABELS
-from magpie_hub.shards.foreign_rows import MAPPED
 from magpie_hub.spec.model import Spec
 from magpie_hub.spec.snapshot import fingerprint, population, public, snapshot
-from magpie_hub.tag import TAGS, own_columns, wanted
-from magpie_hub.tag import own as own_tag
-from magpie_hub.tag.embedders import check_embedder, check_libraries
-from magpie_hub.tag.judge import check_prompt
-from magpie_hub.tag.safety import check as check_adapter
-from magpie_hub.tag.schemas import check as check_schema
+from magpie_hub.tag.embedders import check_libraries
 
 UNIT_ROWS = 1000
 """Rows of a unit; a run keeps the number that it began with."""
-
-
-def check(spec: Spec) -> None:
-    """Raise SpecError for a name in the spec that no room of the house knows."""
-    if spec.generator is not None:
-        engine = spec.generator.engine
-        with spec.placed("generator.engine"):
-            engine_class(engine.name).check_options(engine.options)
-    if spec.source is not None:
-        _check_columns(spec, spec.source.columns)
-    _check_tags(spec)
-    for name in spec.active_configs:
-        _check_config(spec, name)
-
-
-def _check_config(spec: Spec, name: str) -> None:
-    """Raise SpecError for a config whose filter or condition asks for what is not there."""
-    config, place = spec.active_configs[name], f"configs.{name}"
-    if config.filter is not None and config.filter not in FILTERS:
-        raise spec.fault(
-            f"{place}.filter",
-            f"there is no filter `{config.filter}`; expected one of `{'`, `'.join(FILTERS)}`",
-            hint="correct the name, or leave the key out to keep every answered row",
-        )
-    columns = FILTERS[config.filter].columns if config.filter else ()
-    if lacking := _lacking(spec, columns):
-        column, tag = lacking
-        rules = (rule for rule in FILTERS[str(config.filter)].rules if column in rule.columns)
-        rule = next(
-            (f"has the rule `{rule}`, whose column" for rule in rules), f"needs `{column}`, which"
-        )
-        raise spec.fault(
-            f"{place}.filter",
-            f"the filter `{config.filter}` {rule} comes from the tag `{tag}`",
-            hint=f"add `{tag}` to `tags:` and run `magpie-hub tag SPEC`, or choose another filter",
-        )
-    if config.where is not None:
-        published = fields(spec.kind, own_columns(spec.tags))
-        types = {field.name: field.type for field in published if field.name != "messages"}
-        with spec.placed(f"{place}.where"):
-            condition = parse(config.where, types | {"instruction": "string", "response": "string"})
-        if lacking := _lacking(spec, condition.columns):
-            column, tag = lacking
-            raise spec.fault(
-                f"{place}.where",
-                f"`{config.where}` needs the column `{column}`, which comes from the tag `{tag}`",
-                hint=f"add `{tag}` to `tags:` and run `magpie-hub tag SPEC`",
-            )
-
-
-def _lacking(spec: Spec, columns: Iterable[str]) -> tuple[str, str] | None:
-    """Return the first column whose tag the spec does not ask for, and that tag."""
-    asked = wanted(spec.tags)
-    for column in columns:
-        # Rows that others made may bring the labels of theirs.
-        if spec.source is None or column not in LABELS:
-            for tag in TAGS.values():
-                if column in tag.columns and tag.name not in asked:
-                    return column, tag.name
-    return None
-
-
-def _check_columns(spec: Spec, columns: Iterable[str]) -> None:
-    known = sorted(MAPPED) + list(LABELS)
-    for name in columns:
-        if name not in known:
-            raise spec.fault(
-                f"source.columns.{name}",
-                f"`{name}` is no column of ours, expected one of `{'`, `'.join(sorted(MAPPED))}`,"
-                " or a label",
-                hint=nearest(name, known),
-            )
-
-
-def _check_tags(spec: Spec) -> None:
-    """Raise SpecError for a tag that cannot be made as the spec says."""
-    taken = {field.name for fields in KINDS.values() for field in fields}
-    for shard in (INSTRUCTION_SHARD, RESPONSE_SHARD, MODEL_TAG_SHARD):
-        taken |= shard.keys()
-    for name, own in spec.tags.own.items():
-        place = f"tags.{name}"
-        if not name.isidentifier() or name in TAGS:
-            raise spec.fault(place, f"`{name}` cannot be a tag's name", hint="choose another")
-        with spec.placed(f"{place}.schema"):
-            check_schema(f"{place}.schema", own.answer)
-        if f"{name}_generator" in own.answer["properties"]:
-            raise spec.fault(
-                f"{place}.schema",
-                f"the column `{name}_generator` names the judge",
-                hint="give the property another name",
-            )
-        with spec.placed(f"{place}.prompt"):
-            check_prompt(f"{place}.prompt", own.prompt)
-        for column in own_tag(name, own).columns:
-            if column in taken:
-                raise spec.fault(
-                    f"{place}.schema",
-                    f"the column `{column}` is there already",
-                    hint="give the property another name",
-                )
-            taken.add(column)
-    check_options(spec)
-    if spec.tags.safety is not None:
-        with spec.placed("tags.safety.adapter"):
-            check_adapter(adapter_of(spec))
-    if spec.tags.neighbours is not None:
-        embedder = spec.tags.neighbours.embedder
-        with spec.placed("tags.neighbours.embedder"):
-            check_embedder(embedder.name, embedder.options)
 
 
 def begin(
@@ -172,6 +50,7 @@ def begin(
     old = {} if new else folder.state()
     if not new:
         _compare(old["population"], leaves, folder)
+        _check_first(spec, old, folder)
     pinned = old.get("models", {})
     needed: dict[str, Need] = {}
     for name, maker in makers(spec).items() if draws or tags else ():
@@ -181,27 +60,36 @@ def begin(
             needed[maker.key] = asked
     if (draws or tags) and spec.tags.neighbours is not None:
         check_libraries(spec.tags.neighbours.embedder.name)
-    date = datetime.now(UTC).date().isoformat()
-    generators = [of_generator(spec)] if new and spec.generator is not None else []
-    found = look([*generators, *needed.values()], date=date)
-    state = _new(spec, leaves, found[0], warn, date) if generators else old
+    # A template that states the date has stated one already.
+    date = old.get("pins", {}).get("date") or datetime.now(UTC).date().isoformat()
+    writers = _writers(spec, old) if draws and spec.generator is not None else {}
+    spoken = old.get("conversations", {})
+    asked_of = of_conversations(spec, old.get("answers", {})).items()
+    talks = {key: each for key, each in asked_of if (draws or tags) and key not in spoken}
+    models = iter(look([*writers.values(), *talks.values(), *needed.values()], date=date))
+    written_by = {name: next(models) for name in writers}
+    state = _pinned(spec, leaves, old, written_by, warn, date) if writers else old
     if new and spec.source is not None:
         state = _imported(spec, leaves)
+    spoken = spoken | {key: next(models).texts for key in talks}
     by_key = {maker.key: maker for maker in makers(spec).values()}
-    for key, model in zip(needed, found[len(generators) :], strict=True):
+    for key, model in zip(needed, models, strict=True):
         pinned[key] = pin(by_key[key], model).to_json()
     grows = draws and spec.source is None
-    growth = _growth(folder, state, spec.instructions.rows) if grows else state["growth"]
+    growth = _growth(folder, state, spec) if grows else state["growth"]
     if any(
         state.get("spec", {}).get(key) != written.get(key) for key in ("dedup", "decontaminate")
     ):
         # What was found by other settings is no longer what the spec asks for.
-        state.pop("curated", None)
+        for found in (state, *state.get("views", {}).values()):
+            found.pop("curated", None)
+    if draws:
+        state["population"] = {**state["population"], **leaves}
     state |= {"spec": written, "growth": growth, "magpie_hub": __version__, "models": pinned}
+    state["conversations"] = spoken
     folder.save(state)
     # Which rows there are decides some; they are known by what was just written.
-    state["tags"] = known(spec, folder, pinned)
-    folder.save(state)
+    write_known(spec, folder, pinned)
     return folder.state()
 
 
@@ -210,19 +98,21 @@ def _is_begun(spec: Spec, folder: RunFolder) -> bool:
     return spec.source is None or bool(folder.state()["growth"])
 
 
-def _growth(folder: RunFolder, state: Mapping[str, Any], rows: int) -> list[int]:
-    """Return the points of growth that bring a run to `rows`.
+def _growth(folder: RunFolder, state: Mapping[str, Any], spec: Spec) -> list[int]:
+    """Return the points of growth that bring a run to the rows that are asked for.
 
     What was asked for and never begun is taken back; what has files stays.
     """
-    growth = list(state["growth"])
+    growth, rows, goes_on = list(state["growth"]), spec.instructions.rows, spec.instructions.until
     begun = [
         unit.stop
         for unit in units(growth, state["unit_rows"])
         if folder.finished(INSTRUCTIONS, unit) or folder.journal(INSTRUCTIONS, unit).exists()
     ]
-    while growth and rows < growth[-1] and max(begun, default=0) <= (growth[-2:-1] or [0])[0]:
+    while growth and (goes_on or rows < growth[-1]) and not _begins(growth, begun):
         growth.pop()
+    if goes_on:
+        return until.growth(spec, state, growth)
     if growth and rows < growth[-1]:
         raise RunError(
             f"`instructions.rows`: the run in `{folder.path}` has {growth[-1]} rows and the spec"
@@ -232,13 +122,48 @@ def _growth(folder: RunFolder, state: Mapping[str, Any], rows: int) -> list[int]
     return growth if growth and rows == growth[-1] else [*growth, rows]
 
 
-def _new(
-    spec: Spec, leaves: Mapping[str, object], model: Model, warn: Warn, date: str
+def _begins(growth: list[int], begun: list[int]) -> bool:
+    """Return whether something was begun behind the last point but one of a growth."""
+    return max(begun, default=0) > (growth[-2:-1] or [0])[0]
+
+
+def _writers(spec: Spec, old: Mapping[str, Any]) -> dict[str, Need]:
+    """Return what is needed of models that write rows and are not pinned; "" is the generator."""
+    new = [answers for answers in spec.responses if answers.name not in old.get("answers", {})]
+    own = {"": of_generator(spec)} if any(answers.model is None for answers in new) else {}
+    own = own or ({} if "pins" in old else {"": of_generator(spec)})
+    return own | {each.name: of_answers(spec, each) for each in new if each.model is not None}
+
+
+def _pinned(
+    spec: Spec,
+    leaves: Mapping[str, object],
+    old: dict[str, Any],
+    found: Mapping[str, Model],
+    warn: Warn,
+    date: str,
 ) -> dict[str, Any]:
-    pins = resolve(spec, model, date=date)
-    for warning in pins.warnings:
-        warn(warning)
-    return _state(leaves, pins.to_json())
+    """Return run.json with the pins of models that write rows; found: those that are new."""
+    state, first = old, spec.responses[0]
+    if not old:
+        own = resolve(spec.drawn_from, first, found[""], date=date)
+        state = _state(leaves, own.to_json()) | {"first": first.name}
+        for warning in own.warnings:
+            warn(warning)
+    own, pinned = Pins.from_json(state["pins"]), dict(state.get("answers", {}))
+    for answers in spec.responses:
+        if answers.name in pinned:
+            continue
+        if answers.model is None:
+            # The rest of what is pinned of the generator holds for all that it writes.
+            pins = replace(own, responses=sampling(answers, found[""]))
+        else:
+            _, section = spec.writer_of(answers)
+            pins = resolve(section, answers, found[answers.name], date=date)
+            for warning in pins.warnings:
+                warn(f"answers `{answers.name}`: {warning}")
+        pinned[answers.name] = pins.to_json()
+    return state | {"answers": pinned}
 
 
 def _imported(spec: Spec, leaves: Mapping[str, object]) -> dict[str, Any]:
@@ -262,10 +187,30 @@ def _state(leaves: Mapping[str, object], pins: dict[str, Any]) -> dict[str, Any]
 
 
 def _compare(old: Mapping[str, object], new: Mapping[str, object], folder: RunFolder) -> None:
+    # A run may get another answer set, and keeps those that are no longer asked for.
+    sets = [{_answers(key) for key in leaves} for leaves in (old, new)]
     for key in sorted(old.keys() | new.keys()):
-        if old.get(key) != new.get(key):
+        if _answers(key) in sets[0] & sets[1] and old.get(key) != new.get(key):
+            # Where there is but one set, the spec may say it without a name.
+            shown = key if len(sets[1]) > 2 else key.replace(f".{ANSWERS}.", ".")
             raise RunError(
-                f"`{key}`: the run in `{folder.path}` was made with `{old.get(key)}` and the spec"
+                f"`{shown}`: the run in `{folder.path}` was made with `{old.get(key)}` and the spec"
                 f" says `{new.get(key)}`; rows of two populations are never mixed",
                 hint="put the value back, or start another run with --run DIR",
             )
+
+
+def _check_first(spec: Spec, old: Mapping[str, Any], folder: RunFolder) -> None:
+    """Raise RunError where the first answer set is another: its rows are what others lie beside."""
+    was, now = old.get("first", ANSWERS), spec.responses[0].name
+    if spec.source is None and was != now:
+        raise RunError(
+            f"`responses`: the first answers of the run in `{folder.path}` are `{was}`, and the"
+            f" spec's first are `{now}`",
+            hint=f"name `{was}` first, or start another run with --run DIR",
+        )
+
+
+def _answers(key: str) -> str | None:
+    """Return the answer set that a key of the population belongs to; None for the draws."""
+    return key.rpartition(".")[0] if key.startswith("responses.") else None

@@ -21,13 +21,16 @@ from magpie_hub.curate.funnel import Funnel
 from magpie_hub.errors import BuildError
 from magpie_hub.records import arrow_schema
 from magpie_hub.run import keeping
-from magpie_hub.run.begin import begin, check
+from magpie_hub.run.begin import begin
+from magpie_hub.run.checking import check
 from magpie_hub.run.curating import curate
 from magpie_hub.run.describing import config_card, describe, versions
 from magpie_hub.run.opened import Models
 from magpie_hub.run.reporting import Report, Warn
+from magpie_hub.run.until import measure
 from magpie_hub.shards.files import fresh, swap
 from magpie_hub.shards.folder import RunFolder
+from magpie_hub.shards.splits import release_files
 from magpie_hub.spec.model import Spec
 from magpie_hub.spec.snapshot import card_only, snapshot
 from magpie_hub.tag import own_columns
@@ -60,6 +63,7 @@ def build(
 
     begin(spec, folder, warn)
     curate(spec, folder, report, warn)
+    measure(spec, folder)
     place = folder.path / "build"
     made_before = keeping.read(folder.path / BUILT)
     check_unedited(place, made_before)
@@ -67,7 +71,7 @@ def build(
     cards, records, rows = [], {}, {}
     for done, name in enumerate(spec.active_configs, 1):
         card, records[name] = _config(spec, folder, name, new / name, made_before.configs)
-        rows[name] = index.hash_files(sorted((new / name).glob("*.parquet")))
+        rows[name] = index.hash_files(release_files(new / name))
         cards.append(card)
         for note in card.notes:
             warn(f"config `{name}`: {note}")
@@ -173,7 +177,7 @@ def _config(
     from magpie_hub.shards.parquet import write_release
 
     magpie = bundled.builder_module().Magpie
-    fields = columns.fields(spec.kind, own_columns(spec.tags))
+    fields = columns.fields(spec.kind_of(spec.active_configs[name]), own_columns(spec.tags))
     # The release takes the builder's tables as they come; datasets' cache has no part in it.
     with tempfile.TemporaryDirectory() as cache:
         builder = magpie(cache, config_name=name, data_dir=folder.path)
@@ -181,7 +185,8 @@ def _config(
         same = keeping.taken_over(before, name, builder.hash, versions(), old, place)
         if same is None:
             schema = arrow_schema({field.name: field.type for field in fields})
-            write_release(place, "train", builder.tables(), schema)
+            for split in builder.splits:
+                write_release(place, split, builder.tables(split), schema)
         funnel, notes = same or (builder.funnel, builder.selection.notes)
     card = config_card(spec, name, place, funnel, notes)
     return card, keeping.record(builder.hash, versions(), place, funnel, notes)

@@ -1,7 +1,8 @@
 """Vectors of all instructions, and how near each row's nearest neighbour is.
 
 The vectors are shards of their own, so that rows that come later cost only theirs; what depends on
-all rows is made again whenever there are more. Knows no embedder by name.
+all rows is made again whenever there are more. All answer sets have the same instructions, so that
+one has the vectors; but each has neighbours of its own. Knows no embedder by name.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -67,36 +68,50 @@ def compare(stage: str, embedding: str, folder: RunFolder, report: Report) -> No
             [uuids[index] if index >= 0 else None for index in found.earliest[part].tolist()],
             strict=True,
         )
-        folder.write(stage, unit, _table(folder, unit, list(labels)), **facts)
+        table = _table(folder, unit, _compared(folder, embedding, unit), list(labels))
+        folder.write(stage, unit, table, **facts)
         report("tag neighbours", done, len(units), 0)
 
 
 def _vectors(folder: RunFolder, stage: str, unit: Unit) -> tuple[np.ndarray, np.ndarray]:
     """Return uuids and vectors of the rows that are compared."""
-    kept = folder.read(stage, unit, TAGS["embedding"].shard).filter(_compared(folder, unit))
-    flat = kept["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    uuids = np.array(kept["uuid"].to_pylist(), dtype=object)
-    vectors = flat.reshape(kept.num_rows, -1) if kept.num_rows else None
+    compared = _compared(folder, stage, unit)
+    kept = _embedded(folder, stage, unit).filter(compared)
+    flat = kept.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    own = folder.responses(unit, ["uuid"])["uuid"].filter(compared)
+    uuids = np.array(own.to_pylist(), dtype=object)
+    vectors = flat.reshape(len(own), -1) if len(own) else None
     return uuids, vectors if vectors is not None else np.zeros((0, 0), np.float32)
 
 
-def _table(folder: RunFolder, unit: Unit, labels: list[tuple[Any, ...]]) -> "pa.Table":
+def _table(
+    folder: RunFolder, unit: Unit, compared: "pa.ChunkedArray", labels: list[tuple[Any, ...]]
+) -> "pa.Table":
     import pyarrow as pa
 
     rows = folder.responses(unit, ["uuid"])
-    kept = _compared(folder, unit).to_pylist()
-    given = iter(labels)
+    given, kept = iter(labels), compared.to_pylist()
     columns = list(zip(*[next(given) if keep else (None,) * 3 for keep in kept], strict=True))
     names = TAGS["neighbours"].columns
     filled = dict(zip(names, columns or [()] * len(names), strict=True))
     return pa.table({"uuid": rows["uuid"], **filled}, schema=arrow_schema(TAGS["neighbours"].shard))
 
 
-def _compared(folder: RunFolder, unit: Unit) -> "pa.ChunkedArray":
-    """Return which rows of a unit are compared: those that were not dropped and repeat no other."""
+def _embedded(folder: RunFolder, stage: str, unit: Unit) -> "pa.ChunkedArray":
+    """Return the vectors of a unit's instructions; null where the first answer was dropped."""
+    return folder.first.read(stage, unit, TAGS["embedding"].shard, ["vector"])["vector"]
+
+
+def _compared(folder: RunFolder, embedding: str, unit: Unit) -> "pa.ChunkedArray":
+    """Return which rows of a unit are compared: those that were not dropped and repeat no other.
+
+    In another answer set than the first, also none that was dropped from the first.
+    """
     import pyarrow.compute as pc
 
     kept = _kept(folder.responses(unit, ["rejection"]))
+    if not folder.is_first:
+        kept = pc.and_(kept, _embedded(folder, embedding, unit).is_valid())
     stage = folder.state()["curated"]["duplicates"]
     if stage is None:
         return kept

@@ -16,8 +16,8 @@ from magpie_hub.curate.beside import OVERLAP_SHARD
 from magpie_hub.curate.contamination import Benchmarks, Overlap
 from magpie_hub.curate.signatures import backend
 from magpie_hub.errors import RunError
-from magpie_hub.records import RESPONSES, arrow_schema
-from magpie_hub.run.labels import known
+from magpie_hub.records import arrow_schema
+from magpie_hub.run.labels import known, views
 from magpie_hub.run.reporting import Report, Warn
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.shards.foreign import checksums, read
@@ -35,11 +35,17 @@ EXAMPLES, LONGEST = 3, 200
 def curate(spec: Spec, folder: RunFolder, report: Report, warn: Warn) -> dict[str, Any]:
     """Find what rows repeat and overlap, write down where that lies, and return run.json.
 
-    The caller holds the folder's lock and has begun the run. Raises RunError where rows are still
-    to come.
+    The rows of each answer set that is used: one may lack a row of which another is a copy. The
+    caller holds the folder's lock and has begun the run. Raises RunError where rows are to come.
     """
+    for rows in views(spec, folder):
+        _curate(spec, rows, report, warn)
+    return folder.state()
+
+
+def _curate(spec: Spec, folder: RunFolder, report: Report, warn: Warn) -> None:
     units = folder.units()
-    if not units or not all(folder.finished(RESPONSES, unit) for unit in units):
+    if not units or not all(folder.finished(folder.stage, unit) for unit in units):
         raise RunError(
             f"`{folder.path}` is unfinished: its rows are not all there yet",
             hint="finish them with `magpie-hub generate SPEC`",
@@ -51,7 +57,6 @@ def curate(spec: Spec, folder: RunFolder, report: Report, warn: Warn) -> dict[st
     folder.save(state | {"curated": found})
     # Rows that repeat others are no neighbours.
     folder.save(folder.state() | {"tags": known(spec, folder, state["models"])})
-    return folder.state()
 
 
 def check_releases(spec: Spec, folder: RunFolder) -> None:
@@ -153,7 +158,7 @@ class _Release:
                 hint="name another run or release, or take it out",
             )
         units = run.units()
-        if not units or not all(run.finished(RESPONSES, unit) for unit in units):
+        if not units or not all(run.finished(run.stage, unit) for unit in units):
             raise RunError(
                 f"the run in `{self.source.dataset}` is unfinished: its rows are not all there yet",
                 hint="finish it with `magpie-hub generate` and its own spec",

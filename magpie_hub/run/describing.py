@@ -18,12 +18,17 @@ from typing import TYPE_CHECKING, Any
 from magpie_hub import columns
 from magpie_hub.curate.filters import FILTERS
 from magpie_hub.curate.funnel import Funnel
+from magpie_hub.records import INSTRUCTIONS
 from magpie_hub.run.curating import curated
-from magpie_hub.run.judges import Maker, adapter_of, makers
+from magpie_hub.run.judges import adapter_of
+from magpie_hub.run.pins import pins_of
+from magpie_hub.run.spending import spent
+from magpie_hub.run.wording import user_prompt
 from magpie_hub.shards.files import write_text
 from magpie_hub.shards.folder import RunFolder
-from magpie_hub.shards.progress import Labelled, progress, tags
-from magpie_hub.spec.model import AtMost, Spec
+from magpie_hub.shards.progress import progress, tags
+from magpie_hub.spec.configs import AtMost, Turns
+from magpie_hub.spec.model import Spec
 from magpie_hub.spec.snapshot import model_name, public, snapshot
 from magpie_hub.tag import free_texts, own_columns
 
@@ -99,7 +104,7 @@ def config_card(
     chosen = FILTERS[config.filter] if config.filter else None
     return ConfigCard(
         name=name,
-        fields=columns.fields(spec.kind, own_columns(spec.tags)),
+        fields=columns.fields(spec.kind_of(config), own_columns(spec.tags)),
         default=name == spec.default_config,
         filter=config.filter,
         funnel=funnel,
@@ -112,7 +117,14 @@ def config_card(
         alias=config.alias,
         about=config.about,
         notes=notes,
+        prompt=_prompt(config.turns),
     )
+
+
+def _prompt(turns: Turns | None) -> tuple[str, str] | None:
+    """Return the system prompt before later user turns: as rows name it, and its text."""
+    name, text = (turns.prompt_name, user_prompt(turns)) if turns else (None, None)
+    return (name, text) if name and text else None
 
 
 def _stated(
@@ -123,8 +135,8 @@ def _stated(
     from magpie_hub.card.overlap import overlaps
     from magpie_hub.card.render import Stated
 
-    state = folder.state()
-    labelled, asked = tags(folder), makers(spec)
+    rows_ = folder.of_answers(spec.answers_of(spec.active_configs[spec.default_config]).name)
+    state, labelled = rows_.state(), {**tags(folder), **tags(rows_)}
     default = next(card for card in cards if card.default)
     models: dict[str, Any] = {
         name: {**asdict(how), "revision": state["tags"][name]["revision"]}
@@ -132,49 +144,64 @@ def _stated(
     }
     if spec.tags.safety is not None and "safety" in models:
         models["safety"]["categories"] = adapter_of(spec).categories
-    search = _search(state, folder) if spec.tags.neighbours is not None else None
+    search = _search(state, rows_) if spec.tags.neighbours is not None else None
     return Stated(
         name=spec.name,
         spec=public(snapshot(spec)),
         pins=state["pins"]
         | {
-            "context_length": state.get("context_length"),
+            **_written(spec, state),
             "neighbours": search,
             "taken": state.get("taken"),
         },
         configs=cards,
         tags=models,
         curation=curated(spec, folder),
-        cost=_cost(spec, folder, cards, labelled, asked),
+        cost=_cost(spec, folder, cards),
         overlaps=dict(sorted(overlaps(rows).items(), key=lambda pair: -pair[1])),
         licences={model_name(model): licence for model, licence in of_writers(spec).values()},
         figures=draw(default.name, default.facts, default.funnel),
     )
 
 
-def _cost(
-    spec: Spec,
-    folder: RunFolder,
-    cards: "Sequence[ConfigCard]",
-    labelled: Mapping[str, Labelled],
-    asked: Mapping[str, Maker],
-) -> "Cost":
+def _written(spec: Spec, state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how rows were written: the engine's context, and how they were answered.
+
+    answers: the answer sets with the models that wrote them, where it was not the generator alone.
+    reasoning: the marks of those sets that have any; kept: the configs with a column for it.
+    """
+    if spec.generator is None:
+        return {}
+    used = spec.used_answers
+    named = used if len(used) > 1 or used[0].model is not None else []
+    kinds = {name: spec.kind_of(config) for name, config in spec.active_configs.items()}
+    sets, reasoning = [], []
+    for answers in used:
+        pins = pins_of(state, answers.name)
+        of = [name for name in kinds if spec.answers_of(spec.active_configs[name]) == answers]
+        set_ = {"name": answers.name, "configs": of}
+        if answers in named:
+            model = model_name(spec.writer_of(answers)[1].model)
+            how = {"model": model, "revision": pins.revision, **asdict(pins.responses)}
+            sets.append(set_ | how)
+        if pins.reasoning is not None:
+            kept = [name for name in of if kinds[name].endswith("-reasoning")]
+            reasoning.append(set_ | asdict(pins.reasoning) | {"kept": kept})
+    return {
+        "answers": sets,
+        "reasoning": reasoning,
+        "context_length": state["engines"][INSTRUCTIONS]["context_length"],
+    }
+
+
+def _cost(spec: Spec, folder: RunFolder, cards: "Sequence[ConfigCard]") -> "Cost":
     """Return what the models took, from the seconds that stand in the shards."""
-    from magpie_hub.card.cost import Spent, cost
+    from magpie_hub.card.cost import cost
 
     stages = progress(folder)
-    spent = {}
-    if spec.generator is not None:
-        model, price = model_name(spec.generator.model), spec.generator.price_per_hour
-        for name in ("instructions", "responses"):
-            done = stages[name]
-            spent[name] = Spent(model, done.rows, done.tokens, done.seconds, price)
-    for name, how in labelled.items():
-        price = asked[name].section.price_per_hour
-        spent[name] = Spent(how.model, how.rows, how.completion_tokens, how.seconds, price)
-    answered = stages["responses"]
-    kept = answered.rows - sum(answered.rejected.values())
-    return cost(spent, kept, {card.name: card.facts.rows for card in cards})
+    sets = [stage for name, stage in stages.items() if name != "instructions"]
+    kept = sum(answers.rows - sum(answers.rejected.values()) for answers in sets)
+    return cost(spent(spec, folder), kept, {card.name: card.facts.rows for card in cards})
 
 
 def _search(state: Mapping[str, Any], folder: RunFolder) -> dict[str, Any]:

@@ -92,6 +92,8 @@ class _Taking:
         return Instruction(
             index=self.rows,
             instruction=text,
+            raw_instruction=None,
+            sanitised=(),
             rejection=reason,
             duplicate_of=None,
             error=f"{row.place}: {row.fault}" if row.fault else None,

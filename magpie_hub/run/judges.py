@@ -15,7 +15,7 @@ from magpie_hub.engines import engine_class
 from magpie_hub.engines.scoring import scorer_class
 from magpie_hub.errors import EngineError
 from magpie_hub.run.models import Model as Found
-from magpie_hub.run.models import Need, Opener, chat, end_marks
+from magpie_hub.run.models import Need, Opener, chat, end_marks, marks_in
 from magpie_hub.run.pins import revision_at, same_weights
 from magpie_hub.run.weights import find
 from magpie_hub.spec.model import Spec
@@ -194,10 +194,7 @@ def _texts(source: "TemplateSource", date: str, *, maker: Maker) -> Texts:
     content = maker.adapter.content if maker.adapter else "text"
     found = around(source, date=date, generation_prompt=is_guard, content=content)
     given = (found.before, found.between, found.after)
-    # The longer first, where one begins like another.
-    marks = sorted(filter(None, source.special_ids), key=len, reverse=True)
-    controls = tuple(mark for mark in marks if any(mark in text for text in given))
-    return given, eos if is_guard else (), controls
+    return given, eos if is_guard else (), marks_in(source, given)
 
 
 def check_options(spec: Spec) -> None:

@@ -4,20 +4,18 @@ All that stands in the way is said at once. Metadata and small files are enough 
 weights are fetched in vain. Knows no run folder, and opens no engine.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from magpie_hub import hub
-from magpie_hub.engines import engine_class
 from magpie_hub.engines.base import Engine
 from magpie_hub.engines.scoring import Scorer
 from magpie_hub.errors import EngineError, MagpieError, RunError, TemplateError
 from magpie_hub.run.weights import find, model_files
-from magpie_hub.spec.model import Spec
 from magpie_hub.spec.sections import Model as Section
 
 if TYPE_CHECKING:
@@ -35,7 +33,7 @@ class Need:
     section: as the spec names it. opener: what runs it. texts: makes the fixed texts of its
     prompts from its template and a date; raises TemplateError. most: tokens of an answer, which
     the context must hold more than; named: what the spec calls that number. base: whether a chat
-    template may be missing.
+    template may be missing. given: what the spec gives the template.
     """
 
     section: Section
@@ -44,6 +42,7 @@ class Need:
     most: int
     named: str
     base: bool = False
+    given: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +55,6 @@ class Model:
     source: "TemplateSource"
     texts: Any
     folder: Path | None
-
-
-def of_generator(spec: Spec) -> Need:
-    """Return what is needed of the model that writes the rows."""
-    section = spec.drawn_from
-    opener = engine_class(section.engine.name)
-    return Need(section, opener, chat, spec.instructions.max_tokens, "instructions.max_tokens")
 
 
 def check(needs: Sequence[Need], *, date: str) -> list[Model]:
@@ -120,7 +112,7 @@ def _place(need: Need, scratch: Path, faults: list[MagpieError]) -> Path | None:
     scratch: a folder for what is needed to read it only.
     """
     section, opener = need.section, need.opener
-    if _is_on_hub(section, opener):
+    if is_on_hub(section, opener):
         repo, revision = hub.split_model(section.model)
         with _noted(faults):
             if (found := hub.listing(repo, revision=revision)) is not None:
@@ -162,7 +154,8 @@ def _fetched(
     return None
 
 
-def _is_on_hub(section: Section, opener: Opener) -> bool:
+def is_on_hub(section: Section, opener: Opener) -> bool:
+    """Return whether a model's files are had from the Hub by its id."""
     model = section.model
     if opener.weights == "none" or hub.is_path(model):
         return False
@@ -196,11 +189,12 @@ def _read(
 
     template = need.opener.chat_template
     if template is not None:
-        return sources.inline(need.section.model, template), (), None
+        return replace(sources.inline(need.section.model, template), given=need.given), (), None
     if place is None:
         return None, (), None
     with _noted(faults):
-        source = replace(sources.load(str(place), base=need.base), name=need.section.model)
+        found = sources.load(str(place), base=need.base)
+        source = replace(found, name=need.section.model, given=need.given)
         return source, source.architectures, source.context_length
     try:
         return None, *sources.network(place)
@@ -226,6 +220,28 @@ def chat(source: "TemplateSource", date: str) -> "ChatTexts":
 def end_marks(source: "TemplateSource", texts: "ChatTexts") -> tuple[str, ...]:
     """Return the texts that end a turn: the template's marks, then the model's EOS token."""
     return tuple(dict.fromkeys([*texts.end_of_turn, *filter(None, [source.eos_token])]))
+
+
+def marks_in(source: "TemplateSource", texts: Iterable[str]) -> tuple[str, ...]:
+    """Return the control tokens that stand in texts; the longer first where two begin alike.
+
+    A vocabulary may list line breaks among them, which control nothing.
+    """
+    joined = "\n".join(texts)
+    marks = (mark for mark in source.special_ids if mark.strip() and mark in joined)
+    return tuple(sorted(marks, key=len, reverse=True))
+
+
+def controls(source: "TemplateSource", texts: "ChatTexts") -> tuple[str, ...]:
+    """Return the control tokens that the template itself writes, and its marks in plain text.
+
+    A vocabulary has many more, such as `<filename>`, which a user may well type. Heads such as
+    `USER:` stand behind a line break, where they are such: at the beginning of a line.
+    """
+    from magpie_hub.templates.prefix import turn_marks
+
+    written = {*marks_in(source, [source.chat_template]), *turn_marks(texts)}
+    return tuple(sorted(written.union(end_marks(source, texts))))
 
 
 def _check_context(need: Need, own: int | None) -> None:

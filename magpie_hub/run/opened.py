@@ -11,7 +11,6 @@ from typing import Self
 from magpie_hub.engines import open_engine
 from magpie_hub.engines.base import Engine
 from magpie_hub.engines.scoring import Scorer, open_scorer
-from magpie_hub.errors import EngineError
 from magpie_hub.spec.sections import Model
 
 
@@ -35,11 +34,6 @@ class Models:
 
     def scorer(self, section: Model, weights: Path | None) -> Scorer:
         """Return a model that scores."""
-        if weights is None:
-            raise EngineError(
-                f"the engine `{section.engine.name}` opens no files, expected one that scores",
-                hint="choose `transformers`, `vllm` or `server` as its engine",
-            )
         if not isinstance(self._open, Scorer) or self._what != _what(section, weights):
             self.close()
             engine = section.engine

@@ -1,6 +1,6 @@
-"""What a run draws from: resolved once, pinned in run.json, and never mixed with another.
+"""The models that write a run's rows: resolved once, pinned in run.json, and never mixed.
 
-The model's revision, the texts around the user's words, and the sampling, with what the spec
+A model's revision, the texts around the user's words, and the sampling, with what the spec
 leaves to the model filled in. Generation reads these pins and never the template again. Knows no
 files of a run.
 """
@@ -16,9 +16,9 @@ from magpie_hub.engines.base import Sampling
 from magpie_hub.errors import RunError
 from magpie_hub.generate.reasoning import Reasoning
 from magpie_hub.run.models import Model as Found
-from magpie_hub.run.models import Opener, end_marks
+from magpie_hub.run.models import Opener, controls, end_marks, marks_in
 from magpie_hub.run.weights import find, revision_of
-from magpie_hub.spec.model import Responses, Spec
+from magpie_hub.spec.generation import Responses
 from magpie_hub.spec.sections import Model
 
 if TYPE_CHECKING:
@@ -27,22 +27,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Pins:
-    """What is resolved of a generator.
+    """What is resolved of a model that writes rows.
 
-    revision: of the weights. commit: of a model on the Hub. prefix: the text up to where the user's
-    words begin. post_query: from the end of the user's words to where the answer begins. ends: the
-    texts that end a turn.
-    controls: the texts of the template's control tokens. responses: how responses are sampled.
-    reasoning: the marks of a thinking model. warnings: what was seen of the template that a person
-    should know.
+    revision: of the weights. commit: of a model on the Hub. date: that the template saw. prefix:
+    the text up to where the user's words begin; prefixes: the same with each system prompt. before:
+    in front of an instruction that is answered. post_query: from the end of the user's words to
+    where the answer begins. ends: the texts that end a turn. controls: the texts of the template's
+    control tokens, and its marks in plain text; marks: all control tokens in these texts.
+    responses: how responses are sampled. reasoning: the marks of a thinking model. warnings: what
+    was seen of the template that a person should know.
     """
 
     revision: str
     commit: str | None
+    date: str
     prefix: str
+    prefixes: dict[str, str]
+    before: str
     post_query: str
     ends: tuple[str, ...]
     controls: tuple[str, ...]
+    marks: tuple[str, ...]
     responses: Sampling
     reasoning: Reasoning | None
     warnings: tuple[str, ...]
@@ -51,7 +56,7 @@ class Pins:
     def from_json(cls, data: Mapping[str, Any]) -> "Pins":
         """Return the pins of a run.json; RunError where they are not of this version."""
         try:
-            lists = {name: tuple(data[name]) for name in ("ends", "controls", "warnings")}
+            lists = {name: tuple(data[name]) for name in ("ends", "controls", "marks", "warnings")}
             marks = data["reasoning"] and Reasoning(**data["reasoning"])
             sampling = Sampling(**data["responses"])
             return cls(**{**data, **lists, "responses": sampling, "reasoning": marks})
@@ -66,14 +71,18 @@ class Pins:
         return asdict(self)
 
 
-def weights(spec: Spec, pins: Pins) -> Path | None:
-    """Return what the generator's engine opens, at the revision that the run began with.
+def pins_of(state: Mapping[str, Any], answers: str) -> Pins:
+    """Return the pins of the model that writes an answer set, of a run's state."""
+    return Pins.from_json(state.get("answers", {}).get(answers, state["pins"]))
 
-    Raises RunError where the weights are no longer those. Of a folder on the Hub none are fetched
-    before that is known.
+
+def weights(place: str, section: Model, pins: Pins) -> Path | None:
+    """Return what the engine of a model that writes rows opens, at the revision of its first rows.
+
+    place: what names the model in the spec. Raises RunError where the weights are no longer those.
     """
-    opener = engine_class(spec.drawn_from.engine.name)
-    return same_weights(spec.drawn_from, opener, pins.revision, pins.commit, "generator.model")
+    opener = engine_class(section.engine.name)
+    return same_weights(section, opener, pins.revision, pins.commit, f"{place}.model")
 
 
 def same_weights(
@@ -99,23 +108,27 @@ def same_weights(
     return find(section, opener.weights, revision=commit)
 
 
-def resolve(spec: Spec, model: Found, *, date: str) -> Pins:
-    """Return the pins of a spec's generator, once nothing stands in the way of generating.
+def resolve(section: Model, answers: Responses, model: Found, *, date: str) -> Pins:
+    """Return the pins of a model that writes rows, once nothing stands in the way of generating.
 
-    model: as the check of all models found it. date: YYYY-MM-DD, what a template that states the
-    date will say for the whole run.
+    answers: how it is to respond. model: as the check of all models found it. date: YYYY-MM-DD,
+    what a template that states the date will say for the whole run.
     """
-    source, texts = model.source, model.texts
-    section = spec.drawn_from
+    source, wording = model.source, model.texts
+    texts, prefixes = wording.texts, wording.prefixes.values()
     place = model.folder or find(section, engine_class(section.engine.name).weights)
     return Pins(
         revision=revision_at(section, place),
         commit=hub.commit_of(place) if place else None,
-        prefix=texts.prefix,
-        post_query=texts.post_query,
+        date=date,
+        prefix=wording.prefix,
+        prefixes=dict(wording.prefixes),
+        before=wording.before,
+        post_query=wording.post_query,
         ends=end_marks(source, texts),
-        controls=_controls(source, texts.end_of_turn),
-        responses=_sampling(spec.responses, source.generation_config),
+        controls=controls(source, texts),
+        marks=marks_in(source, [wording.prefix, wording.before, wording.post_query, *prefixes]),
+        responses=sampling(answers, model),
         reasoning=_reasoning(source, texts.post_query, date),
         warnings=texts.warnings,
     )
@@ -124,15 +137,6 @@ def resolve(spec: Spec, model: Found, *, date: str) -> Pins:
 def revision_at(section: Model, path: Path | None) -> str:
     """Return the revision of the weights: what they hold, whatever name they were had by."""
     return section.engine.name if path is None else revision_of(path)
-
-
-def _controls(source: "TemplateSource", ends: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the control tokens that the template itself writes.
-
-    A vocabulary has many more, such as `<filename>`, which a user may well type.
-    """
-    written = {text for text in source.special_ids if text and text in source.chat_template}
-    return tuple(sorted(written.union(ends, filter(None, [source.eos_token]))))
 
 
 def _reasoning(source: "TemplateSource", post_query: str, date: str) -> Reasoning | None:
@@ -147,10 +151,11 @@ def _reasoning(source: "TemplateSource", post_query: str, date: str) -> Reasonin
     return Reasoning(opening, closing, post_query.rstrip().endswith(opening), header)
 
 
-def _sampling(given: Responses, model: Mapping[str, object]) -> Sampling:
+def sampling(given: Responses, model: Found) -> Sampling:
     """Return how responses are sampled: the spec, else the model's own defaults, else greedy."""
-    own, own_top_p = model.get("temperature"), model.get("top_p")
-    sampled = model.get("do_sample") is not False and isinstance(own, int | float)
+    defaults = model.source.generation_config
+    own, own_top_p = defaults.get("temperature"), defaults.get("top_p")
+    sampled = defaults.get("do_sample") is not False and isinstance(own, int | float)
     temperature = float(own) if sampled and isinstance(own, int | float) else 0.0
     top_p = float(own_top_p) if isinstance(own_top_p, int | float) else 1.0
     return Sampling(

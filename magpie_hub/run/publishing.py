@@ -6,19 +6,22 @@ What is not finished is not finished here either: the error names the command th
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magpie_hub import columns
 from magpie_hub.errors import BuildError, TargetError
+from magpie_hub.records import Type
 from magpie_hub.run import keeping
-from magpie_hub.run.begin import check
 from magpie_hub.run.building import BUILT, INDEX, check_built, check_unedited
+from magpie_hub.run.checking import check
 from magpie_hub.run.describing import CARD, FACTS
 from magpie_hub.shards.files import known_sha256
 from magpie_hub.shards.folder import RunFolder
+from magpie_hub.shards.splits import TRAIN
+from magpie_hub.spec.configs import Config
 from magpie_hub.spec.model import Spec
 from magpie_hub.spec.snapshot import public
 from magpie_hub.tag import own_columns
@@ -141,17 +144,15 @@ def built(spec: Spec, folder: RunFolder) -> "Release":
     facts = _facts(folder, record)
     state, place = folder.state(), folder.path / "build"
     rows = index.read(place / INDEX)
-    features = {
-        field.name: field.type for field in columns.fields(spec.kind, own_columns(spec.tags))
-    }
     configs = {
         name: {
-            "kind": spec.kind,
+            "kind": spec.kind_of(config),
             "rows": rows[name].num_rows,
+            **_splits(facts[name]["splits"]),
             "digest": index.digest(rows[name]["content_hash"]),
             "alias": config.alias,
             "frozen": config.freeze,
-            "features": features,
+            "features": _features(spec, config),
             "funnel": record.configs[name]["funnel"],
             "facts": {key: facts[name][key] for key in ("counts", "numbers")},
         }
@@ -254,3 +255,15 @@ def _to_hub(spec: Spec, folder: RunFolder, wanted: Wanted, say: Callable[[str], 
         discard_edits=wanted.discard_edits,
     )
     return Put(done.plan, None, done.commit, done.pull_request)
+
+
+def _splits(measured: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """Return the rows of each split, where there is another than `train`."""
+    rows = {split: each[0] for split, each in measured.items()}
+    return {} if [*rows] == [TRAIN] else {"splits": rows}
+
+
+def _features(spec: Spec, config: Config) -> dict[str, Type]:
+    """Return the columns of a config with their types."""
+    published = columns.fields(spec.kind_of(config), own_columns(spec.tags))
+    return {field.name: field.type for field in published}

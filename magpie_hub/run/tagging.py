@@ -5,6 +5,7 @@ models, each opened once, at last the neighbours. Knows how each kind of tag is 
 what it says.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,12 +18,13 @@ from magpie_hub.run.begin import begin
 from magpie_hub.run.comparing import compare, embed
 from magpie_hub.run.curating import curate
 from magpie_hub.run.judges import Maker, Pin, makers, stop_ids, weights
-from magpie_hub.run.labels import embedder_key, known
+from magpie_hub.run.labels import concerns, embedder_key, views, write_known
 from magpie_hub.run.opened import Models
 from magpie_hub.run.reporting import Report, Warn
 from magpie_hub.run.scoring import Scored, score
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.spec.model import Spec
+from magpie_hub.spec.sections import EmbedderSection
 from magpie_hub.tag import TAGS, Tag, wanted
 from magpie_hub.tag.asked import Asker, Encode
 from magpie_hub.tag.base_response import BaseResponse
@@ -49,17 +51,51 @@ def tag(spec: Spec, folder: RunFolder, report: Report, warn: Warn, models: Model
     """Label the answered rows of a run with the spec's tags; the caller holds its lock."""
     begin(spec, folder, warn, tags=True)
     state = curate(spec, folder, report, warn)
+    every = views(spec, folder)
+    for rows in every[1:]:
+        _say_unlabelled(rows, warn)
     for name, each in wanted(spec.tags).items():
-        if each.module:
-            _compute(each, state["tags"][name]["stage"], folder, report)
+        for rows in every:
+            if each.module and concerns(spec, each, rows):
+                _compute(each, state["tags"][name]["stage"], rows, report)
     stages = {name: tag_["stage"] for name, tag_ in state["tags"].items()}
     for jobs in _groups(_jobs(spec, state), models):
-        if not all(_is_made(folder, job.stage) for job in jobs):
-            _make(jobs, stages, folder, report, models)
+        for rows in every:
+            theirs = [job for job in jobs if concerns(spec, job.tag, rows)]
+            if not all(_is_made(rows, job.stage) for job in theirs):
+                _make(theirs, stages, rows, report, models)
     if spec.tags.neighbours is not None:
         # An embedder may want the memory that the last model has.
         models.close()
-        _neighbours(spec, folder, report)
+        _embed(spec, spec.tags.neighbours.embedder, folder, report)
+        for rows in every:
+            stages = {name: each["stage"] for name, each in rows.state()["tags"].items()}
+            if concerns(spec, TAGS["neighbours"], rows):
+                compare(stages["neighbours"], stages["embedding"], rows, report)
+
+
+def _say_unlabelled(rows: RunFolder, warn: Warn) -> None:
+    """Count the rows of an answer set whose instruction is labelled with none of the first."""
+    lacking = 0
+    for unit in rows.units():
+        own, first = (
+            view.responses(unit, ["rejection"])["rejection"].is_null().to_pylist()
+            for view in (rows, rows.first)
+        )
+        lacking += sum(kept and not there for kept, there in zip(own, first, strict=True))
+    if lacking:
+        warn(
+            f"{lacking:,} rows of `{rows.stage}` get no label of their instruction from a model:"
+            " the first answers to these were dropped"
+        )
+
+
+def label(spec: Spec, rows: RunFolder, name: str, report: Report, models: Models) -> None:
+    """Label other rows of a run, such as sampled responses, with one tag that a model makes."""
+    state = rows.state()
+    [job] = (job for job in _jobs(spec, state, [name]))
+    if not _is_made(rows, job.stage):
+        _make([job], {name: job.stage}, rows, report, models)
 
 
 def _compute(tag: Tag, stage: str, folder: RunFolder, report: Report) -> None:
@@ -74,7 +110,7 @@ def _is_made(folder: RunFolder, stage: str) -> bool:
     return all(folder.tagged(stage, unit) for unit in folder.units())
 
 
-def _jobs(spec: Spec, state: dict[str, Any]) -> list[_Job]:
+def _jobs(spec: Spec, state: dict[str, Any], only: Container[str] | None = None) -> list[_Job]:
     tags = wanted(spec.tags)
     return [
         _Job(
@@ -84,6 +120,7 @@ def _jobs(spec: Spec, state: dict[str, Any]) -> list[_Job]:
             Pin.from_json(state["models"][maker.key]),
         )
         for name, maker in makers(spec).items()
+        if only is None or name in only
     ]
 
 
@@ -169,17 +206,14 @@ def _rewards(tag: str, row: dict[str, Any], number: float) -> dict[str, object]:
     return {"base_reward": number, "reward_difference": difference}
 
 
-def _neighbours(spec: Spec, folder: RunFolder, report: Report) -> None:
-    assert spec.tags.neighbours is not None
-    given = spec.tags.neighbours.embedder
+def _embed(spec: Spec, given: EmbedderSection, folder: RunFolder, report: Report) -> None:
     state = folder.state()
     made = state["tags"].get("embedding")
     if made is None or not _is_made(folder, made["stage"]):
         embedder = open_embedder(given.name, given.options)
         # Vectors of two models are never compared: with another one all rows get theirs anew.
         state["models"][embedder_key(given)] = {"revision": embedder.revision}
-        state["tags"] = known(spec, folder, state["models"])
         folder.save(state)
+        write_known(spec, folder, state["models"])
+        state = folder.state()
         embed(state["tags"]["embedding"]["stage"], embedder, folder, report)
-    stages = {name: state["tags"][name]["stage"] for name in ("neighbours", "embedding")}
-    compare(stages["neighbours"], stages["embedding"], folder, report)

@@ -20,18 +20,22 @@ from typing import TYPE_CHECKING, Any
 
 from magpie_hub import records
 from magpie_hub.errors import RunError, ShardError
-from magpie_hub.records import INSTRUCTIONS, RESPONSES, Unit
+from magpie_hub.records import ANSWERS, INSTRUCTIONS, RESPONSES, Unit
 from magpie_hub.shards.files import known_sha256, make_folder, write_text
 from magpie_hub.shards.journal import Journal
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMAT = 2
-DRAWN = ("instruction", "gen_input_configs")
+FORMAT = 3
+DRAWN = ("instruction", "gen_input_configs", "raw_instruction", "sanitised")
 """What answered rows have from the shard of their instructions."""
 IMPORTED = "tags/imported/1"
 """The stage of the labels that rows of others' making brought."""
+ASKED = ("instructions", "responses/", "extensions/")
+"""How the stages of what the generator is asked for begin; all others stand beside their rows."""
+BESIDE = ("tags", "curated")
+"""What run.json says of that which stands beside the rows."""
 KEYS = {"spec", "population", "pins", "models", "tags", "fingerprint", "growth", "unit_rows"}
 
 
@@ -51,11 +55,39 @@ def units(growth: Sequence[int], unit_rows: int) -> list[Unit]:
 
 
 class RunFolder:
-    """A run folder by its path; `state` is the content of its run.json."""
+    """A run folder by its path; `state` is the content of its run.json.
 
-    def __init__(self, path: Path) -> None:
-        """Name a run folder; nothing is read or made yet."""
+    What stands beside its rows (tags, duplicates) stands beside those of one answer set, the run's
+    first unless another is named: then all of that, and what run.json says of it, lies apart.
+    """
+
+    def __init__(self, path: Path, rows: str | None = None) -> None:
+        """Name a run folder; nothing is read or made yet.
+
+        rows: the stage of other rows than those of the first answer set.
+        """
         self.path = path
+        self._rows = rows
+
+    @property
+    def stage(self) -> str:
+        """The stage of the rows that tags stand beside."""
+        return self._rows or RESPONSES
+
+    def of_answers(self, name: str) -> "RunFolder":
+        """Return the run with the rows of an answer set, and what stands beside them."""
+        first = name == self.state().get("first", ANSWERS)
+        return RunFolder(self.path, None if first else f"responses/{name}")
+
+    @property
+    def first(self) -> "RunFolder":
+        """The run with the rows of its first answer set."""
+        return RunFolder(self.path)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether what stands beside the rows of the first answer set is seen here."""
+        return self._rows is None
 
     @property
     def started(self) -> bool:
@@ -68,7 +100,9 @@ class RunFolder:
         try:
             state = json.loads(path.read_bytes())
             if state["format"] != FORMAT:
-                raise ValueError(f"its format is {state['format']}, expected {FORMAT}")
+                raise ValueError(
+                    f"its format is {state['format']}, expected {FORMAT}: another version made it"
+                )
             if missing := KEYS - state.keys():
                 raise ValueError(f"it lacks `{min(missing)}`")
         except FileNotFoundError:
@@ -79,12 +113,27 @@ class RunFolder:
         except (ValueError, KeyError, TypeError) as error:
             raise RunError(
                 f"`{path}` is not the run.json of a run: {error}",
-                hint="restore the file from a copy, or start over in another folder with --run",
+                hint="restore the file from a copy, go on with the version that made it, or start"
+                " over in another folder with --run",
             ) from error
-        return dict(state)
+        return dict(state) if self._rows is None else self._seen(state)
+
+    def _seen(self, state: dict[str, Any]) -> dict[str, Any]:
+        """Return run.json with what it says of the rows of this view."""
+        first = {key: value for key, value in state.items() if key not in BESIDE}
+        return {"tags": {}, **first, **state.get("views", {}).get(self._rows, {})}
+
+    def _unseen(self, state: Mapping[str, object]) -> dict[str, object]:
+        """Return run.json as it is for the first answer set, with what a view says in its place."""
+        whole = RunFolder(self.path).state()
+        own = {key: state[key] for key in BESIDE if key in state}
+        views = {**whole.get("views", {}), self._rows: own}
+        first = {key: whole[key] for key in BESIDE if key in whole}
+        return {**{k: v for k, v in state.items() if k not in BESIDE}, **first, "views": views}
 
     def save(self, state: Mapping[str, object]) -> None:
         """Write run.json."""
+        state = state if self._rows is None else self._unseen(state)
         text = json.dumps({"format": FORMAT, **state}, ensure_ascii=False, indent=2)
         path = self.path / "run.json"
         if not path.exists() or path.read_bytes() != f"{text}\n".encode():
@@ -131,7 +180,9 @@ class RunFolder:
 
     def shard(self, stage: str, unit: Unit) -> Path:
         """Return where a unit's shard of a stage lies, such as `instructions`."""
-        return self.path / stage / f"{unit.number:05d}.parquet"
+        beside = self._rows is not None and not stage.startswith(ASKED)
+        place = self.path / "beside" / self.stage if beside else self.path
+        return place / stage / f"{unit.number:05d}.parquet"
 
     def journal(self, stage: str, unit: Unit) -> Path:
         """Return where the journal of a unit in progress lies."""
@@ -174,7 +225,7 @@ class RunFolder:
 
     def responses(self, unit: Unit, only: Sequence[str] | None = None) -> "pa.Table":
         """Return a unit's response shard: one row for every kept instruction."""
-        return self.read(RESPONSES, unit, records.RESPONSE_SHARD, only)
+        return self.read(self.stage, unit, records.RESPONSE_SHARD, only)
 
     def kept(self, unit: Unit) -> dict[int, str]:
         """Return the kept instructions of a unit by their index."""
@@ -185,15 +236,15 @@ class RunFolder:
     def answered(self, unit: Unit, only: Sequence[str] | None = None) -> "pa.Table":
         """Return the kept instructions of a unit zipped with their responses.
 
-        Columns: those of the response shard, and `instruction` and `gen_input_configs`; or `only`
-        some of these, and `index`.
+        Columns: those of the response shard, and those of `DRAWN`; or `only` some of these, and
+        `index`.
         """
         drawn = [name for name in DRAWN if only is None or name in only]
         kept = self._kept(unit, ["index", "rejection", *drawn])
         answers = self.responses(unit, None if only is None else ["index", *only])
         if not kept["index"].equals(answers["index"]):
             raise ShardError(
-                f"`{self.shard(RESPONSES, unit)}` answers other instructions than"
+                f"`{self.shard(self.stage, unit)}` answers other instructions than"
                 f" `{self.shard(INSTRUCTIONS, unit)}` holds",
                 hint="remove the first file and run the same command: it is made again",
             )
@@ -205,11 +256,11 @@ class RunFolder:
         """Return how many rows a unit's response shard has, without reading them."""
         from magpie_hub.shards.parquet import count_rows
 
-        return count_rows(self.shard(RESPONSES, unit))
+        return count_rows(self.shard(self.stage, unit))
 
     def labelled(self, unit: Unit) -> str:
         """Return the checksum of the shard that a unit's tags, and all else, stand beside."""
-        return known_sha256(self.shard(RESPONSES, unit))
+        return known_sha256(self.shard(self.stage, unit))
 
     def tagged(self, stage: str, unit: Unit) -> bool:
         """Whether a unit's tag shard is there, for the response shard as it now is."""
@@ -226,9 +277,9 @@ class RunFolder:
 
     def _labels(self, stage: str, unit: Unit) -> dict[str, object]:
         labels = {"run": self.state()["fingerprint"], "stage": stage, "unit": unit.number}
-        if stage == RESPONSES:
+        if stage.startswith("responses/"):
             # Answers belong to these instructions, not to others that were drawn in their place.
             labels["answers"] = known_sha256(self.shard(INSTRUCTIONS, unit))
-        elif stage != INSTRUCTIONS:
+        elif not stage.startswith(ASKED):
             labels["labelled"] = self.labelled(unit)
         return labels

@@ -19,12 +19,17 @@ class Beside:
     """What a stage's shards bring to the rows.
 
     shard: all columns of its shards. columns: those that it brings, each by the name that it has
-    there.
+    there. of_first: whether they stand beside the rows of the run's first answer set.
     """
 
     stage: str
     shard: Mapping[str, Type]
     columns: Mapping[str, str]
+    of_first: bool = False
+
+    def place(self, folder: RunFolder) -> RunFolder:
+        """Return where its shards lie, for the rows of a run with one of its answer sets."""
+        return folder.first if self.of_first else folder
 
 
 def joined(
@@ -38,7 +43,7 @@ def joined(
     for each in beside:
         wanted = [name for name in each.columns if only is None or name in only]
         if wanted:
-            brought = folder.read(
+            brought = each.place(folder).read(
                 each.stage, unit, each.shard, [each.columns[name] for name in wanted]
             )
             for name in wanted:

@@ -1,14 +1,25 @@
 """What a run folder holds so far: rows, tokens and engine seconds of each stage.
 
-Reads only what is written, and takes no lock, so that it can be asked while a run goes on. Knows
-nothing of configs or of what a reason means.
+Reads only what is written, and takes no lock, so that it can be asked while a run goes on. Of what
+is drawn, answered and extended the units in progress count too, of labels the finished ones alone.
+Knows nothing of what a reason means.
 """
 
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from magpie_hub.records import INSTRUCTIONS, MODEL_TAG_SHARD, RESPONSES, SHARDS, Unit
+from magpie_hub.records import (
+    ANSWERS,
+    EXTENSION_SHARD,
+    INSTRUCTION_SHARD,
+    INSTRUCTIONS,
+    MODEL_TAG_SHARD,
+    RESPONSE_SHARD,
+    Type,
+    Unit,
+)
+from magpie_hub.shards.extension import ExtensionFolder
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.shards.journal import read
 
@@ -32,7 +43,7 @@ class Progress:
 
 
 def progress(folder: RunFolder) -> dict[str, Progress]:
-    """Return the progress of `instructions` and of `responses`.
+    """Return the progress of `instructions`, of `responses`, and of `responses NAME` for others.
 
     Raises RunError where there is no run, ShardError where a file of it is damaged.
     """
@@ -40,10 +51,55 @@ def progress(folder: RunFolder) -> dict[str, Progress]:
     judged = sum(
         unit.stop - unit.start for unit in folder.units() if folder.finished(INSTRUCTIONS, unit)
     )
+    kept, found = judged - sum(drawn.rejected.values()), {"instructions": drawn}
+    for name, rows in answer_sets(folder).items():
+        found[name] = _stage(rows, rows.stage, kept)
+    return found
+
+
+def answer_sets(folder: RunFolder) -> dict[str, RunFolder]:
+    """Return a run with each of its answer sets: `responses`, and `responses NAME` for others."""
+    asked = folder.state()["spec"].get("responses") or [{"name": ANSWERS}]
+    views = {answers["name"]: folder.of_answers(answers["name"]) for answers in asked}
     return {
-        "instructions": drawn,
-        "responses": _stage(folder, RESPONSES, judged - sum(drawn.rejected.values())),
+        "responses" if rows.stage == folder.stage else f"responses {name}": rows
+        for name, rows in views.items()
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """Completions that extend rows: further turns, or samples.
+
+    rows: that have some; the other numbers are of completions, as in `Progress`.
+    """
+
+    rows: int
+    completions: int
+    rejected: dict[str, int]
+    tokens: int
+    seconds: float
+
+
+def extension(folder: ExtensionFolder) -> Extension:
+    """Return the progress of an extension."""
+    columns = ["index", "rejection", "completion_tokens", "seconds"]
+    # Read first: a journal goes only once its shard is there, so nothing is missed.
+    found = {
+        number: read(folder.journal(folder.stage, Unit(number, 0, 0)))[0][1:]
+        for number in folder.begun()
+    }
+    for unit in folder.units():
+        table = folder.read(folder.stage, unit, EXTENSION_SHARD, columns)
+        found[unit.number] = table.select(columns).to_pylist()
+    every = [row for rows in found.values() for row in rows]
+    return Extension(
+        rows=len({row["index"] for row in every}),
+        completions=len(every),
+        rejected=dict(Counter(row["rejection"] for row in every if row.get("rejection"))),
+        tokens=sum(row["completion_tokens"] for row in every),
+        seconds=sum(row["seconds"] for row in every),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +172,6 @@ def rate(stages: dict[str, Progress]) -> float:
     return sum(stage.tokens for stage in stages.values()) / seconds if seconds else 0.0
 
 
-def seconds_for(stages: dict[str, Progress], rows: int) -> float:
-    """Return the engine seconds that `rows` draws and their responses take at the pace so far."""
-    drawn, answered = stages["instructions"], stages["responses"]
-    per_draw = drawn.seconds / max(drawn.rows, 1)
-    per_answer = answered.seconds / max(answered.rows, 1)
-    kept = answered.of / max(drawn.rows, 1)
-    return rows * (per_draw + kept * per_answer)
-
-
 def _stage(folder: RunFolder, stage: str, of: int) -> Progress:
     rows, tokens, seconds = 0, 0, 0.0
     rejected: Counter[str] = Counter()
@@ -133,7 +180,10 @@ def _stage(folder: RunFolder, stage: str, of: int) -> Progress:
         found = read(folder.journal(stage, unit))[0][1:]
         if folder.finished(stage, unit):
             names = ["rejection", "completion_tokens", "seconds"]
-            table = folder.read(stage, unit, SHARDS[stage], names)
+            columns: dict[str, Type] = (
+                INSTRUCTION_SHARD if stage == INSTRUCTIONS else RESPONSE_SHARD
+            )
+            table = folder.read(stage, unit, columns, names)
             rejected.update(r for r in table["rejection"].to_pylist() if r is not None)
             found = table.select(["completion_tokens", "seconds"]).to_pylist()
         rows += len(found)

@@ -10,7 +10,16 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from magpie_hub.errors import SpecError
-from magpie_hub.spec import card, curation, model, sections, source, tags
+from magpie_hub.spec import (
+    card,
+    configs,
+    curation,
+    generation,
+    model,
+    sections,
+    source,
+    tags,
+)
 from magpie_hub.spec.document import Document
 from magpie_hub.spec.wording import fault, shown
 
@@ -29,6 +38,25 @@ EXAMPLES = {
     "temperature": "1.0",
     "top_p": "0.99",
     "weight": "1",
+    "system_prompts": "[mathematics, code]",
+    "text": "Your users ask about chess.",
+    "until": "{config: filtered, rows: 1000}",
+    "sanitise": "[labels, answers, unfinished]",
+    "bad_first_tokens": '["#", "##"]',
+    "first_token_temperature": "1.2",
+    "prefix": "'<|im_start|>user\\n'",
+    "system_turn": "You are a helpful assistant.",
+    "chat_template_kwargs": "{enable_thinking: false}",
+    "from": "raw",
+    "answers": "default",
+    "turns": "2",
+    "samples": "5",
+    "number": "5",
+    "at_least": "2",
+    "system_prompt": "follow-up",
+    "scored_by": "reward",
+    "margin": "0.1",
+    "test": "0.02",
     "max_tokens": "1024",
     "responses": "{temperature: 0, max_tokens: 4096}",
     "reasoning": "keep",
@@ -76,7 +104,7 @@ EXAMPLES = {
     "price_per_hour": "2.5",
     "card": "{samples: unscreened}",
     "title": "Magpie SmolLM2",
-    "samples": "unscreened",
+    "card.samples": "unscreened",
     "template": "my-cards/",
     "results": "[{benchmark: IFEval, model: org/m, score: 58.2, measured_by: org}]",
     "benchmark": "IFEval",
@@ -93,7 +121,7 @@ EXAMPLES = {
 
 _SECTIONS: dict[str, type[BaseModel]] = {
     "": model.Spec,
-    "generator": sections.Model,
+    "generator": sections.Generator,
     "engine": sections.EngineSection,
     "source": source.Source,
     "judge": sections.Model,
@@ -107,14 +135,18 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "tags.neighbours": tags.NeighboursTag,
     "tags.NAME": tags.OwnTag,
     "embedder": sections.EmbedderSection,
-    "instructions": model.Instructions,
-    "instructions.sampling": model.SamplingCell,
-    "responses": model.Responses,
+    "instructions": generation.Instructions,
+    "instructions.sampling": generation.SamplingCell,
+    "instructions.system_prompts.NAME": generation.SystemPrompt,
+    "until": generation.Until,
+    "responses": generation.Responses,
     "dedup": curation.Dedup,
     "near": curation.Near,
     "decontaminate": curation.Decontaminate,
-    "configs.NAME": model.Config,
-    "size": model.AtMost,
+    "configs.NAME": configs.Config,
+    "size": configs.AtMost,
+    "turns": configs.Turns,
+    "samples": configs.Samples,
     **dict.fromkeys(("against", "benchmarks"), source.Source),
     "adapter": tags.Adapter,
     "card": card.Card,
@@ -130,10 +162,13 @@ _TYPES = {
     "bool_type": "`true` or `false`",
     "list_type": "a list",
     "too_short": "at least one item",
+    "too_long": "fewer items",
+    "string_pattern_mismatch": "a name of lower-case letters, digits, `.`, `_` and `-`",
     "dict_type": "a map",
     "link": "a link that begins with `https://` or `http://`",
     "contact": "a link that begins with `https://`, or an e-mail address",
     "model_type": "a map",
+    "given": "names other than `messages` and `add_generation_prompt`, which are given always",
     "greater_than_equal": "at least {ge:.12g}",
     "greater_than": "more than {gt:.12g}",
     "less_than_equal": "at most {le:.12g}",
@@ -223,8 +258,10 @@ def _unknown(path: _Path) -> tuple[str, str]:
 
 def _section(path: _Path) -> str:
     """Return the key of `_SECTIONS` for the place of a map."""
-    if path[:1] == ("configs",) and path[-1] != "size":
+    if path[:1] == ("configs",) and path[-1] not in ("size", "turns", "samples"):
         return "configs.NAME"
+    if path[:2] == ("instructions", "system_prompts"):
+        return "instructions.system_prompts.NAME"
     if path[:2] == ("card", "licences"):
         return "card.licences.NAME"
     dotted = ".".join(part for part in path if isinstance(part, str))
@@ -247,5 +284,9 @@ def _nearest(detail: ErrorDetails) -> str:
 
 
 def _example(path: _Path) -> str:
-    key = next(part for part in reversed(path) if part in EXAMPLES)
-    return f"write it as in `{key}: {EXAMPLES[str(key)]}`"
+    """Return a hint with a right value of the key, or of the nearest one above that is known."""
+    for place in range(len(path), 0, -1):
+        dotted, key = ".".join(map(str, path[:place])), path[place - 1]
+        if (known := dotted if dotted in EXAMPLES else key) in EXAMPLES:
+            return f"write it as in `{key}: {EXAMPLES[str(known)]}`"
+    return ""

@@ -14,8 +14,10 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from magpie_hub.errors import MagpieError, SpecError
 from magpie_hub.spec.card import Card
+from magpie_hub.spec.configs import Config, check_extensions, check_parents
 from magpie_hub.spec.curation import Decontaminate, Dedup
-from magpie_hub.spec.sections import Model, Section, wrong
+from magpie_hub.spec.generation import AnswerSets, Instructions, Responses, check_sets
+from magpie_hub.spec.sections import Generator, Model, Section, Writer, wrong
 from magpie_hub.spec.source import Source
 from magpie_hub.spec.tags import DEFAULT, Tags
 from magpie_hub.spec.wording import fault, shown
@@ -30,64 +32,6 @@ RESERVED = (
 REPO = re.compile(rf"{NAME.pattern}/{NAME.pattern}")
 
 
-class SamplingCell(Section):
-    """One setting of the sampler; of several, each gets rows in proportion to its weight."""
-
-    temperature: Annotated[float, Field(ge=0, le=5)] = 1.0
-    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    weight: Annotated[int, Field(ge=1, le=1000)] = 1
-
-
-class Instructions(Section):
-    """How many instructions are drawn, and how.
-
-    rows: draws, before anything is dropped. max_tokens: the most tokens of one instruction.
-    """
-
-    rows: Annotated[int, Field(ge=1, le=10**9)] = 1000
-    sampling: Annotated[list[SamplingCell], Field(min_length=1)] = [SamplingCell()]
-    max_tokens: Annotated[int, Field(ge=1, le=10**6)] = 1024
-
-
-class Responses(Section):
-    """How instructions are answered; what is unset comes from the model's generation_config.
-
-    reasoning: whether a thinking model's is published in a column of its own, or dropped.
-    """
-
-    temperature: Annotated[float, Field(ge=0, le=5)] | None = None
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
-    max_tokens: Annotated[int, Field(ge=1, le=10**6)] = 4096
-    reasoning: Literal["drop", "keep"] = "drop"
-
-
-class AtMost(Section):
-    """A size that fewer rows may have."""
-
-    at_most: Annotated[int, Field(ge=1)]
-
-
-Size = Annotated[int, Field(ge=1)] | AtMost
-
-
-class Config(Section):
-    """A named subset of the rows, as `datasets` means the word.
-
-    filter: the name of a rule set; without one, every row that repeats none. where: a further
-    condition, such as `language == 'ZH'`. size: how many rows; the filter says which. default: what
-    `load_dataset` opens when no config is named. alias: a second name for the same files. freeze:
-    whether a change of its published rows is an error. about: in a sentence, what it is for.
-    """
-
-    filter: str | None = None
-    where: str | None = None
-    size: Size | None = None
-    default: bool = False
-    alias: str | None = None
-    freeze: bool = False
-    about: Annotated[str, Field(min_length=1)] | None = None
-
-
 class Spec(Section):
     """A whole spec. `name` is the file's stem or the preset's name, and no key of the file.
 
@@ -98,10 +42,10 @@ class Spec(Section):
     version: str | None = None
     license: str | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    generator: Model | None = None
+    generator: Generator | None = None
     source: Source | None = None
     instructions: Instructions = Instructions()
-    responses: Responses = Responses()
+    responses: AnswerSets = [Responses()]
     judge: Model | None = None
     tags: Tags = Tags.model_validate(list(DEFAULT))
     dedup: Dedup = Dedup()
@@ -119,7 +63,7 @@ class Spec(Section):
         return self._name
 
     @property
-    def drawn_from(self) -> Model:
+    def drawn_from(self) -> Generator:
         """The generator of a spec that has one."""
         assert self.generator is not None
         return self.generator
@@ -130,10 +74,35 @@ class Spec(Section):
         given = {"raw": Config()} | self.configs
         return {name: config for name, config in given.items() if config is not False}
 
+    def answers_of(self, config: Config) -> Responses:
+        """Return the answer set of a config: the one that it names, else the first."""
+        named = (answers for answers in self.responses if answers.name == config.answers)
+        return next(named, self.responses[0])
+
+    def writer_of(self, answers: Responses) -> tuple[str, Writer]:
+        """Return the model that writes an answer set, behind the place that names it."""
+        if answers.model is None:
+            return "generator", self.drawn_from
+        number = self.responses.index(answers)
+        place = f"responses.{number}" if len(self.responses) > 1 else "responses"
+        return place, answers.answered_by(self.drawn_from)
+
     @property
-    def kind(self) -> str:
-        """The kind of the published rows, as `records` knows it."""
-        return "sft-reasoning" if self.responses.reasoning == "keep" else "sft"
+    def used_answers(self) -> list[Responses]:
+        """The answer sets that a config is made of, in their order."""
+        used = [self.answers_of(config) for config in self.active_configs.values()]
+        return [answers for answers in self.responses if answers in used]
+
+    @property
+    def extended(self) -> dict[str, Config]:
+        """The configs whose rows get further turns or samples, by name."""
+        active = self.active_configs.items()
+        return {name: config for name, config in active if config.turns or config.samples}
+
+    def kind_of(self, config: Config) -> str:
+        """Return the kind of a config's published rows, as `columns` knows it."""
+        keeps = self.answers_of(config).reasoning == "keep" and config.kind == "sft"
+        return f"{config.kind}-reasoning" if keeps else config.kind
 
     @property
     def default_config(self) -> str:
@@ -164,6 +133,27 @@ class Spec(Section):
             for key in ("generator", "instructions", "responses"):
                 if key in self.model_fields_set:
                     raise wrong(key, "it has no meaning beside `source`", hint="remove it")
+        check_sets(self.responses)
+        return self
+
+    @model_validator(mode="after")
+    def _configs_fit(self) -> Self:
+        configs = self.active_configs
+        names = [answers.name for answers in self.responses]
+        for name, config in configs.items():
+            check_extensions(name, config)
+            if self.generator is None and name in self.extended:
+                key = "turns" if config.turns else "samples"
+                message = "it needs a `generator` to ask, and the rows are those of a `source`"
+                raise wrong(f"configs.{name}.{key}", message, hint="remove it")
+            if config.answers is not None and config.answers not in names:
+                message = f"{shown(config.answers)}, expected one of `{'`, `'.join(names)}`"
+                raise wrong(f"configs.{name}.answers", message)
+        check_parents(configs, names[0])
+        until = self.instructions.until
+        if until is not None and until.config not in configs:
+            message = f"{shown(until.config)}, expected one of `{'`, `'.join(configs)}`"
+            raise wrong("instructions.until.config", message)
         return self
 
     @model_validator(mode="after")

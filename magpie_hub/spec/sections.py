@@ -5,7 +5,7 @@ Knows pydantic's ways, and no key of the spec's top level.
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 
@@ -65,3 +65,30 @@ class Model(Section):
     model: Annotated[str, Field(min_length=1)]
     engine: Engine = EngineSection()
     price_per_hour: Price | None = None
+
+
+def _given(values: dict[str, object]) -> dict[str, object]:
+    if values.keys() & {"messages", "add_generation_prompt"}:
+        raise PydanticCustomError("given", "names of ours")
+    return values
+
+
+Given = Annotated[dict[str, bool | int | float | str], AfterValidator(_given)]
+"""What a chat template is given besides, by the names that it reads."""
+
+
+class Writer(Model):
+    """A model that writes rows. chat_template_kwargs: what its chat template is given."""
+
+    chat_template_kwargs: Given = {}
+
+
+class Generator(Writer):
+    """The model that writes the rows.
+
+    prefix: the text in front of the user's words, verbatim, instead of what the chat template
+    gives. system_turn: the template's own system prompt is replaced by this one.
+    """
+
+    prefix: Annotated[str, Field(min_length=1)] | None = None
+    system_turn: Annotated[str, Field(min_length=1)] | None = None

@@ -13,29 +13,32 @@ from pathlib import Path
 from typing import Any
 
 from magpie_hub.hub import is_path
-from magpie_hub.spec.model import Config, Spec
+from magpie_hub.spec.configs import Config
+from magpie_hub.spec.model import Spec
 
 PRIVATE = "<private>"
 _POPULATION = (
     "repo.",
     "seed.",
     "generator.model.",
+    "generator.prefix.",
+    "generator.system_turn.",
     "source.",
-    "instructions.sampling.",
-    "instructions.max_tokens.",
-    "responses.",
+    *(f"instructions.{key}." for key in ("sampling", "system_prompts", "sanitise", "max_tokens")),
+    *("instructions.bad_first_tokens.", "instructions.first_token_temperature."),
 )
+_OF_ANSWERS = ("model", "chat_template_kwargs", "temperature", "top_p", "max_tokens")
+"""What decides the rows of an answer set."""
 _OF_THIS_MACHINE = (
     *("transcript", "api_key", "_addr", "_address", "_host", "_ip", "_url", "_uri", "_endpoint"),
     *("_dir", "_path", "_folder", "chat_template"),
 )
 """How options of engines end that name a file, a machine, or a variable of the environment."""
 _ADDRESS = re.compile(r"[\w.-]+:\d+(/.*)?")
-_PUBLISHED_ONLY = "responses.reasoning"
-"""What decides which columns are published, and not how rows are drawn."""
 _OF_THE_CARD = re.compile(
     r"license|card(\..+)?|configs\..+\.about"
-    r"|(generator|judge|tags\.(.+\.judge|safety|reward|reward\.base))\.price_per_hour"
+    r"|(generator|judge|responses\.\d+|tags\.(.+\.judge|safety|reward|reward\.base))"
+    r"\.price_per_hour"
 )
 """What the card says and no row depends on."""
 
@@ -51,7 +54,12 @@ def snapshot(spec: Spec) -> Snapshot:
     data = spec.model_dump(mode="json", by_alias=True, exclude={"version", *beside})
     # A spec has a generator or a source.
     data = {key: value for key, value in data.items() if value is not None or key == "license"}
-    return data | {"configs": {"raw": Config().model_dump()} | data["configs"]}
+    if spec.source is None and spec.instructions.until is not None:
+        # How many are drawn is not for the spec to say then.
+        del data["instructions"]["rows"]
+    return data | {
+        "configs": {"raw": Config().model_dump(mode="json", by_alias=True)} | data["configs"]
+    }
 
 
 def public(snapshot: Snapshot) -> Snapshot:
@@ -73,6 +81,8 @@ def _public(key: str, value: Any) -> Any:
         return [PRIVATE for _ in value]
     if key in ("against", "benchmarks"):
         return [_public_release(item) for item in value]
+    if key == "responses":
+        return [_public(key, item) for item in value]
     return PRIVATE if _is_model_path(key, value) else value
 
 
@@ -91,13 +101,20 @@ def model_name(model: str) -> str:
 
 
 def population(snapshot: Snapshot) -> dict[str, object]:
-    """Return the leaves that rows of one run folder must share: dotted path to value."""
-    leaves = _leaves(snapshot)
-    return {
-        path: value
-        for path, value in leaves
-        if f"{path}.".startswith(_POPULATION) and path != _PUBLISHED_ONLY
+    """Return the leaves that rows of one run folder must share: dotted path to value.
+
+    Those of an answer set have its name in their path: a run may get more sets.
+    """
+    leaves = {
+        path: value for path, value in _leaves(snapshot) if f"{path}.".startswith(_POPULATION)
     }
+    if "generator" in snapshot:
+        # In one piece: an error names the key with all that was given.
+        key = "chat_template_kwargs"
+        leaves[f"generator.{key}"] = snapshot["generator"][key]
+    for answers in snapshot.get("responses", []):
+        leaves |= {f"responses.{answers['name']}.{key}": answers[key] for key in _OF_ANSWERS}
+    return leaves
 
 
 def fingerprint(data: object) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from magpie_hub.records import MODEL_TAG_SHARD, Type
 from magpie_hub.spec.tags import OwnTag, Tags
-from magpie_hub.tag.judge import Question, question
+from magpie_hub.tag.judge import Question, question, used
 from magpie_hub.tag.schemas import whole
 
 if TYPE_CHECKING:
@@ -54,6 +54,13 @@ class Tag:
         """The columns of its shards: the row's uuid, the labels, and how they were made."""
         how = MODEL_TAG_SHARD if self.counts_failures else {}
         return {"uuid": "string", **self.columns, **self.hidden, **how}
+
+    @property
+    def of_instruction(self) -> bool:
+        """Whether it concerns the instruction alone: then it is made once for all answer sets."""
+        if self.question is not None:
+            return "response" not in used(self.question.prompt)
+        return self.name in ("language", "embedding")
 
     @property
     def counts_failures(self) -> bool:

@@ -3,11 +3,11 @@
 Knows the texts around the words and how to encode them; no engine and no file of a run.
 """
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from magpie_hub.engines.base import Completion
+from magpie_hub.engines.prompt import tokens
 from magpie_hub.tag.asked import Answer, Asker, Encode, Row, fit
 from magpie_hub.tag.safety import Adapter, read
 
@@ -26,31 +26,11 @@ class Exchange:
     plain: Encode
 
     def tokens(self, words: Sequence[str]) -> tuple[int, ...]:
-        """Return the ids of an exchange of two texts, an instruction and a response.
-
-        Words are encoded together with the template's text up to the next control token, as a
-        tokenizer reads them in one piece: behind `User: ` they would begin otherwise.
-        """
-        ids: list[int] = []
-        open_text = ""
-        for text, control in self._pieces(words):
-            if control:
-                ids += [*(self.plain(open_text) if open_text else ()), *self.special(text)]
-                open_text = ""
-            else:
-                open_text += text
-        return (*ids, *(self.plain(open_text) if open_text else ()))
-
-    def _pieces(self, words: Sequence[str]) -> Iterator[tuple[str, bool]]:
-        """Yield the parts of an exchange, and whether each is a control token of the template."""
-        for text, own in zip(self.texts, [*words, ""], strict=True):
-            if not self.controls:
-                # Nothing is known of its tokens but by encoding the text as a template's.
-                yield text, True
-            else:
-                parts = re.split("(" + "|".join(map(re.escape, self.controls)) + ")", text)
-                yield from ((part, part in self.controls) for part in parts)
-            yield own, False
+        """Return the ids of an exchange of two texts, an instruction and a response."""
+        before, between, after = self.texts
+        user, answer = words
+        own = ((before, True), (user, False), (between, True), (answer, False), (after, True))
+        return tokens(own, self.controls, self.special, self.plain)
 
     def prompt(self, row: Row, most: int) -> tuple[tuple[int, ...], int]:
         """Return at most `most` ids of a row, and how many of its characters are not in them."""

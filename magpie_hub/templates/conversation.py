@@ -6,15 +6,12 @@ no model by name, and nothing of what a judge answers.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 from magpie_hub.errors import TemplateError
-from magpie_hub.templates.prefix import ODD, WORDS, cut, variables
+from magpie_hub.templates.cuts import ODD, Content, cut, messages, variables, words
 from magpie_hub.templates.sandbox import Rendering, render
 from magpie_hub.templates.sources import TemplateSource
 
-Content = Literal["text", "parts"]
-"""What a template takes as a message's content: a text, or `[{"type": "text", "text": ...}]`."""
 _EXCHANGE = ("U1", "A1")
 _ODD_ANSWER = f"{ODD}7 & so on\n"
 
@@ -52,10 +49,11 @@ def around(
     Raises TemplateError with the reason where the words do not come out once, as they are (but for
     white space at their ends) and in order, or change the text around them.
     """
-    exchanges = [(words["U1"], words["A1"]) for words in WORDS] + [(ODD, _ODD_ANSWER)]
+    odd_words = {"U1": ODD, "A1": _ODD_ANSWER}
+    contents = (words(_EXCHANGE, 0), words(_EXCHANGE, 1), odd_words)
     first, second, odd = render(
         source.chat_template,
-        [_messages(user, answer, content) for user, answer in exchanges],
+        [messages(_EXCHANGE, each, content) for each in contents],
         variables=variables(source, generation_prompt=generation_prompt),
         date=date,
     )
@@ -68,13 +66,6 @@ def around(
             " they are",
         )
     return found
-
-
-def _messages(user: str, answer: str, content: Content) -> list[dict[str, object]]:
-    return [
-        {"role": role, "content": text if content == "text" else [{"type": "text", "text": text}]}
-        for role, text in (("user", user), ("assistant", answer))
-    ]
 
 
 def _trimming(texts: tuple[str, ...], odd: Rendering) -> Around | str:

@@ -1,8 +1,6 @@
-"""Cuts a chat template's renderings into the texts that stand around a user's words.
+"""Derives from a chat template the texts that stand around a user's words and a model's answers.
 
-A conversation is rendered twice, with other words each time, and cut at the words. What lies
-between must be equal in both, else there is no clean cut. It knows no model and no engine: what
-it says of a template it has seen that template do.
+It knows no model and no engine: what it says of a template it has seen that template do.
 """
 
 import re
@@ -11,45 +9,32 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from magpie_hub.errors import TemplateError
+from magpie_hub.templates.cuts import (
+    ODD,
+    Content,
+    Cut,
+    Shape,
+    cut,
+    messages,
+    pieces,
+    variables,
+    words,
+)
 from magpie_hub.templates.sandbox import Rendering, render
 from magpie_hub.templates.sources import TemplateSource
-
-WORDS: tuple[dict[str, str], ...] = (
-    {
-        "S": "be brief at the harbour",
-        "U1": "where do herons sleep",
-        "A1": "among the tall reeds",
-        "U2": "why do otters float",
-        "A2": "on account of their fur",
-        "U3": "who feeds the swans",
-    },
-    {
-        "S": "answer every traveller with patience and name a town that is worth a detour",
-        "U1": "please recommend a quiet valley for an autumn walk with an old dog and tell me"
-        " which of the paths along the river stays dry after a whole week of rain",
-        "A1": "most visitors enjoy the orchard lane below the chapel",
-        "U2": "could we also reach the windmill before the sun goes down behind the hills",
-        "A2": "certainly if nobody minds a muddy meadow halfway",
-        "U3": "then kindly draw up a list of things that ought to go into our rucksack",
-    },
-)
-"""Two sets of plain lower-case words, since templates may trim, lower or look for signs. They
-differ in length, first letter and number of words, so that a text made from those differs too."""
-ODD = " \tÄpfel: 42 × <b>X</b>,\r\n\n```y``` {{ z }} #1_000 \n "
-"""What ordinary words do not have: outer spaces, digits, line breaks, capitals, markup."""
-_ROLES = {"S": "system", "U": "user", "A": "assistant"}
 
 ASK = ("U1",)
 CHAT = ("U1", "A1", "U2")
 LONG_CHAT = ("U1", "A1", "U2", "A2", "U3")
 SYSTEM = ("S", "U1")
 SYSTEM_CHAT = ("S", "U1", "A1", "U2")
-Cut = tuple[str, ...] | str
-"""The texts before, between and after a shape's words, or why there are none."""
 _SHAPES = (ASK, CHAT, LONG_CHAT, SYSTEM, SYSTEM_CHAT)
 
-_MARK = re.compile(r"<[^<>\s]+>|\[[^\[\]\s]+\]")
+_MARK = re.compile(r"<<?[^<>\s]+>>?|\[[^\[\]\s]+\]")
+_HEAD = r"(?:#+ ?\w[\w ]*|\w+):"
 _OTHER_DATE = "1999-12-31"
+_CONTENTS: tuple[Content, ...] = ("text", "parts")
+_NOTHING_BEFORE = "nothing stands before them, so there is nothing to complete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,23 +59,17 @@ class ChatTexts:
     warnings: tuple[str, ...]
 
 
-def derive(
-    source: TemplateSource,
-    *,
-    date: str | None = None,
-    render_kwargs: Mapping[str, object] | None = None,
-) -> ChatTexts:
+def derive(source: TemplateSource, *, date: str | None = None) -> ChatTexts:
     """Return the texts that the template puts around a user's words.
 
     date: YYYY-MM-DD, the day that the template sees; today (UTC) where it is None.
-    render_kwargs: what the template is given besides, such as `{"enable_thinking": False}`.
     Raises TemplateError with the reason where no clean cut exists.
     """
     day = _day(date)
-    texts = _texts(source, day, render_kwargs or {})
+    texts = _texts(source, day)
     if "strftime_now" not in source.chat_template:
         return texts
-    other = _texts(source, _OTHER_DATE, render_kwargs or {})
+    other = _texts(source, _OTHER_DATE)
     fields = ("prefix", "prefix_with_system", "between_turns", "post_query")
     dated = [name for name in fields if getattr(texts, name) != getattr(other, name)]
     if not dated:
@@ -99,10 +78,95 @@ def derive(
     return replace(texts, warnings=(*texts.warnings, warning))
 
 
+def conversation(
+    source: TemplateSource, *, date: str, turns: int = 1, system: str | None = None
+) -> tuple[str, ...]:
+    """Return the 2 * turns texts around the words of a conversation that the model continues.
+
+    The conversation has `turns` user messages and an answer between each two: the texts stand
+    before the first user's words, between them and the first answer, and so on, after the last
+    user's words. All come from one rendering, since a template may write a turn of the past
+    otherwise than the last.
+    date: as for `derive`. system: a system prompt, which is part of the texts.
+    Raises TemplateError with the reason where there is no clean cut, or where the template
+    refuses the system prompt, drops it or rewrites it (but for white space at its ends).
+    """
+    shape = tuple(f"{who}{turn}" for turn in range(1, turns + 1) for who in "UA")[:-1]
+    reasons = []
+    for content in _CONTENTS:
+        takes, found = _continued(source, shape, system, content, _day(date))
+        if not isinstance(found, str):
+            return found
+        reasons.append(found)
+        if takes:
+            break
+    behind = "" if system is None else " behind a system prompt"
+    count = "one turn" if turns == 1 else f"{turns} turns"
+    raise TemplateError(
+        f"the chat template of `{source.name}` has no clean place for {count}{behind}:"
+        f" {reasons[-1] if takes else reasons[0]}",
+        hint="leave out the system prompt, or choose a model that takes one"
+        if behind
+        else "choose a model whose template writes every message once, as it is",
+    )
+
+
+def _continued(
+    source: TemplateSource, shape: Shape, system: str | None, content: Content, day: str
+) -> tuple[bool, Cut]:
+    """Return whether the template takes content of this kind, and the texts, or why not."""
+    asked = shape if system is None else ("S", *shape)
+    known = words(asked, 0)
+    own = {} if system is None else {"S": system}
+    # One behind a system prompt of our words shows what the template does with one.
+    said = (known | own, words(asked, 1) | own, known)
+    first, second, plain, *alone = render(
+        source.chat_template,
+        [messages(asked, contents, content) for contents in said]
+        + [messages(ASK, words(ASK, which), content) for which in (0, 1)],
+        variables=variables(source),
+        date=day,
+    )
+    takes = not isinstance(cut(ASK, *alone), str)
+    found = cut(shape, first, second)
+    if isinstance(found, str):
+        return takes, found
+    if not all(found[::2]):
+        return takes, _NOTHING_BEFORE
+    if system is None:
+        return takes, found
+    return takes, _behind(system, found, pieces(shape, plain, known), known)
+
+
+def _behind(system: str, found: tuple[str, ...], plain: Cut, known: Mapping[str, str]) -> Cut:
+    """Return `found` where the system prompt stands in it as our own words do in `plain`."""
+    if isinstance(plain, str):
+        return plain
+    if (count := "".join(plain).count(known["S"])) > 1:
+        return f"the system message is written {count} times"
+    for written in (system, system.strip()):
+        if count and found == tuple(text.replace(known["S"], written) for text in plain):
+            return found
+    return "the system message is dropped or rewritten"
+
+
 def stop_token_ids(source: TemplateSource, texts: ChatTexts) -> list[int]:
     """Return the ids of the end-of-turn marks that are single tokens, then the EOS token's id."""
     marks = (*texts.end_of_turn, source.eos_token or "")
     return list(dict.fromkeys(source.special_ids[m] for m in marks if m in source.special_ids))
+
+
+def turn_marks(texts: ChatTexts) -> set[str]:
+    """Return what tells a model in plain text where turns begin and end.
+
+    Marks such as `[INST]`; and heads such as `USER:`, behind a line break since they are such at
+    the beginning of a line only: elsewhere a word with a colon is a word.
+    """
+    given = (texts.prefix, texts.prefix_with_system, texts.between_turns, texts.post_query)
+    found = {mark for text in given for mark in _MARK.findall(text or "")}
+    begins = (re.search(rf"(?:^|\s)({_HEAD})\s*$", text or "") for text in given)
+    heads = [*begins, re.match(rf"\s*({_HEAD})", texts.post_query)]
+    return found | {f"\n{head[1]}" for head in heads if head}
 
 
 def _day(date: str | None) -> str:
@@ -115,14 +179,18 @@ def _day(date: str | None) -> str:
     return day.date().isoformat()
 
 
-def _texts(source: TemplateSource, day: str, render_kwargs: Mapping[str, object]) -> ChatTexts:
-    cuts, odd = _renderings(source, day, render_kwargs)
-    ask = cuts[ASK]
-    if not isinstance(ask, str) and not ask[0]:
-        ask = "nothing stands before them, so there is nothing to complete"
-    if isinstance(ask, str):
+def _texts(source: TemplateSource, day: str) -> ChatTexts:
+    reasons = []
+    for content in _CONTENTS:
+        cuts, odd = _renderings(source, day, content)
+        ask = cuts[ASK]
+        if not isinstance(ask, str) and ask[0]:
+            break
+        reasons.append(ask if isinstance(ask, str) else _NOTHING_BEFORE)
+    else:
         raise TemplateError(
-            f"the chat template of `{source.name}` has no clean place for a user's words: {ask}",
+            f"the chat template of `{source.name}` has no clean place for a user's words:"
+            f" {reasons[0]}",
             hint="choose a model whose template writes the user's words once, as they are",
         )
     prefix, post_query = ask
@@ -143,56 +211,20 @@ def _texts(source: TemplateSource, day: str, render_kwargs: Mapping[str, object]
 
 
 def _renderings(
-    source: TemplateSource, day: str, render_kwargs: Mapping[str, object]
-) -> tuple[dict[tuple[str, ...], Cut], Rendering]:
+    source: TemplateSource, day: str, content: Content
+) -> tuple[dict[Shape, Cut], Rendering]:
     """Return the cut of every shape, and what became of odd words; one child process."""
     conversations = [
-        [{"role": _ROLES[mark[0]], "content": words[mark]} for mark in shape]
-        for shape in _SHAPES
-        for words in WORDS
+        messages(shape, words(shape, which), content) for shape in _SHAPES for which in (0, 1)
     ]
     *pairs, odd = render(
         source.chat_template,
-        [*conversations, [{"role": "user", "content": ODD}]],
-        variables=variables(source) | dict(render_kwargs),
+        [*conversations, messages(ASK, {"U1": ODD}, content)],
+        variables=variables(source),
         date=day,
     )
     two = iter(pairs)
     return {shape: cut(shape, next(two), next(two)) for shape in _SHAPES}, odd
-
-
-def variables(source: TemplateSource, *, generation_prompt: bool = True) -> dict[str, object]:
-    """Return what transformers gives a template besides the messages."""
-    # A token that the tokenizer lacks is undefined, which prints nothing.
-    tokens = {"bos_token": source.bos_token, "eos_token": source.eos_token}
-    known: dict[str, object] = {name: token for name, token in tokens.items() if token is not None}
-    return known | {"add_generation_prompt": generation_prompt, "tools": None, "documents": None}
-
-
-def cut(shape: tuple[str, ...], first: Rendering, second: Rendering) -> Cut:
-    """Return the texts around a shape's words, from a rendering of each of the two `WORDS`."""
-    pieces = _pieces(shape, first, WORDS[0])
-    if isinstance(pieces, str) or pieces == (again := _pieces(shape, second, WORDS[1])):
-        return pieces
-    return again if isinstance(again, str) else "the text around them changes with the words"
-
-
-def _pieces(shape: tuple[str, ...], rendering: Rendering, words: Mapping[str, str]) -> Cut:
-    """Return what stands before, between and after the words of one rendering."""
-    if rendering.error:
-        return f"the template raises `{rendering.error}`"
-    for mark in shape:
-        if not (count := rendering.text.count(words[mark])):
-            return f"the {_ROLES[mark[0]]} message is dropped or rewritten"
-        if count > 1:
-            return f"the {_ROLES[mark[0]]} message is written {count} times"
-    pieces, rest = [], rendering.text
-    for mark in shape:
-        piece, found, rest = rest.partition(words[mark])
-        if not found:
-            return "the messages are not written in their order"
-        pieces.append(piece)
-    return (*pieces, rest)
 
 
 def _turns(
@@ -225,8 +257,6 @@ def _system(cuts: Mapping[tuple[str, ...], Cut], post_query: str) -> tuple[str |
         warnings.append("a system prompt changes the text after the user's words")
     if isinstance(chat, str) or chat[:2] != (before, after):
         warnings.append("in a chat of several turns a system prompt leaves the prefix")
-    if "SYS" in before + after:
-        warnings.append("`SYS` is also part of the text around a system prompt")
     return f"{before}SYS{after}", warnings
 
 
@@ -238,8 +268,14 @@ def _border_warnings(
         warnings.append(f"the template does not write the BOS token `{source.bos_token}`")
     if prefix.endswith(" "):
         warnings.append("the prefix ends in a space, which a tokenizer may join with a word")
-    if not post_query.strip():
+    [end] = _end_of_turn(post_query, source) or [""]
+    if not end:
         warnings.append("the template writes no mark after the user's words")
+    elif source.special_ids and end not in source.special_ids:
+        warnings.append(
+            f"`{end}`, which ends the user's turn, is no token of its own: a draw goes on behind it"
+            f" until `{source.eos_token}` or `instructions.max_tokens`: lower that"
+        )
     words = odd.text.removeprefix(prefix).removesuffix(post_query)
     if odd.error or prefix + words + post_query != odd.text:
         warnings.append("words with digits, signs or line breaks change the text around them")

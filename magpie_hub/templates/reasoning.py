@@ -6,6 +6,7 @@ drop reasoning, and then name the closing mark. Knows no model by name.
 
 import re
 
+from magpie_hub.templates.cuts import variables
 from magpie_hub.templates.sandbox import render
 from magpie_hub.templates.sources import TemplateSource
 
@@ -31,11 +32,9 @@ def marks(source: TemplateSource, post_query: str, *, date: str) -> tuple[str, s
 
 def _rendered(source: TemplateSource, post_query: str, date: str) -> tuple[str, str] | None:
     answer = {"role": "assistant", "content": _ANSWERED, **dict.fromkeys(_KEYS, _THOUGHT)}
-    variables: dict[str, object] = {"add_generation_prompt": False, "tools": None}
-    variables |= {"documents": None, "bos_token": source.bos_token or ""}
-    variables |= {"eos_token": source.eos_token or ""}
     conversation = [{"role": "user", "content": _ASKED}, answer]
-    [rendering] = render(source.chat_template, [conversation], variables=variables, date=date)
+    given = variables(source, generation_prompt=False)
+    [rendering] = render(source.chat_template, [conversation], variables=given, date=date)
     before, thought, after = rendering.text.partition(_ASKED)[2].partition(_THOUGHT)
     closing, answered, _ = after.partition(_ANSWERED)
     if not thought or not answered or not closing.strip():

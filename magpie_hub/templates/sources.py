@@ -6,7 +6,7 @@ later stage has to. It renders nothing.
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ T = TypeVar("T")
 _SAMPLING = "general.sampling."
 _NAMED_IN_GGUF = {"temp": "temperature", "penalty_repeat": "repetition_penalty"}
 _CONTROL_AND_USER_DEFINED = (3, 4)
+_OTHER_TOKENS = ("unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,8 @@ class TemplateSource:
     name: as the caller wrote it. special_ids: text of control and added tokens to id.
     generation_config: the model's own sampling, by the names that transformers uses.
     context_length: in tokens, where it is known. architectures: as transformers or llama.cpp name
-    what runs the model, most often one.
+    what runs the model, most often one. other_tokens: what else transformers gives a template,
+    such as `pad_token`. given: what a person gives it, such as `{"enable_thinking": False}`.
     """
 
     name: str
@@ -37,6 +39,8 @@ class TemplateSource:
     generation_config: Mapping[str, object]
     context_length: int | None
     architectures: tuple[str, ...] = ()
+    other_tokens: Mapping[str, str] = field(default_factory=dict)
+    given: Mapping[str, object] = field(default_factory=dict)
 
 
 def load(model: str, *, base: bool = False) -> TemplateSource:
@@ -75,6 +79,17 @@ def network(path: Path) -> tuple[tuple[str, ...], int | None]:
     return _network_of_gguf(_metadata(path), path)
 
 
+def tokenizer_folder(model: str) -> Path | None:
+    """Return the folder that holds a model's `tokenizer.json`; None for a file, or without one."""
+    path = Path(model)
+    if path.exists() or hub.is_path(model) or model == hub.SMOLLM2:
+        found = _existing(path / "tokenizer.json")
+    else:
+        repo, revision = hub.split_model(model)
+        found = hub.find(repo, "tokenizer.json", revision=revision)
+    return found.parent if found else None
+
+
 def inline(name: str, chat_template: str) -> TemplateSource:
     """Return a chat template of which nothing else is known: no tokens, no ids."""
     return TemplateSource(name, chat_template, None, None, {}, {}, None)
@@ -105,6 +120,11 @@ def _from_files(
         generation_config=_object(place("generation_config.json")),
         context_length=context_length,
         architectures=architectures,
+        other_tokens={
+            name: token
+            for name in _OTHER_TOKENS
+            if (token := _token(tokenizer_config, name, path)) is not None
+        },
     )
 
 
@@ -141,6 +161,12 @@ def _chosen(tokenizer_config: dict[str, Any], path: Path, base: bool) -> str:
     if isinstance(template, list):
         named = {t.get("name"): t.get("template") for t in template if isinstance(t, dict)}
         template = named.get("default")
+        if template is None and named and not base:
+            raise TemplateError(
+                f"`{path}`: the chat templates are called `{'`, `'.join(map(str, named))}`;"
+                " expected one called `default`",
+                hint="give the one for plain conversations the name `default`",
+            )
     if isinstance(template, str):
         return template
     if template is None and base:

@@ -18,8 +18,9 @@ from magpie_hub.curate.beside import DUPLICATE_SHARD
 from magpie_hub.errors import BuildError
 from magpie_hub.run.graph import FIRST_ROUND
 from magpie_hub.shards.folder import RunFolder
+from magpie_hub.spec.configs import AtMost
 from magpie_hub.spec.load import load
-from magpie_hub.spec.model import AtMost, Spec
+from magpie_hub.spec.model import Spec
 from tests.making import carry_out, finished_run
 from tests.run.importing import write
 

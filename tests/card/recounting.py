@@ -11,11 +11,12 @@ from collections.abc import Iterable, Iterator
 from itertools import combinations
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from magpie_hub import __version__
-from magpie_hub.columns import SFT
+from magpie_hub.columns import KINDS
 from tests.card import recounting_run as run
 from tests.card.recounting_columns import alts, statistics
 from tests.card.saying import FRONT, SPEC, leaves, said, text, told
@@ -44,6 +45,7 @@ def recounted(made: Made) -> list[str]:
     sections = {
         FRONT: leaves(_front(made)),
         "": [f"{len(made.shown):,} `{made.default}` `{made.spec['generator']['model']}`"],
+        "## Load it": [f"`test` `train` {made.rows(made.default).get('test', '')}"],
         "## One row": _conversation(_samples(made)[0]) if _samples(made) else [],
         "## Configs": _configs(made),
         "## Train on it": _example(made),
@@ -86,7 +88,9 @@ def _front(made: Made) -> dict[str, Any]:
         "configs": [
             {
                 "config_name": shown,
-                "data_files": [{"split": "train", "path": f"{name}/train-*"}],
+                "data_files": [
+                    {"split": split, "path": f"{name}/{split}-*"} for split in made.splits(name)
+                ],
                 **({"default": True} if shown == made.default else {}),
                 **({"version": versions[name]["version"]} if versions else {}),
             }
@@ -97,17 +101,18 @@ def _front(made: Made) -> dict[str, Any]:
 
 
 def _info(made: Made, shown: str, name: str) -> dict[str, Any]:
-    files = [pq.ParquetFile(path) for path in made.files(name)]
-    memory = sum(
-        file.read_row_group(n).nbytes for file in files for n in range(file.num_row_groups)
-    )
-    split = {"name": "train", "num_bytes": memory, "num_examples": len(made.configs[name])}
+    splits = []
+    for split, paths in made.splits(name).items():
+        files = [pq.ParquetFile(path) for path in paths]
+        groups = [file.read_row_group(n) for file in files for n in range(file.num_row_groups)]
+        bytes_, rows = sum(group.nbytes for group in groups), sum(map(len, groups))
+        splits.append({"name": split, "num_bytes": bytes_, "num_examples": rows})
     return {
         "config_name": shown,
         "features": [{"name": k, **_feature(t)} for k, t in made.types(name).items()],
-        "splits": [split],
+        "splits": splits,
         "download_size": made.bytes(name),
-        "dataset_size": memory,
+        "dataset_size": sum(split["num_bytes"] for split in splits),
     }
 
 
@@ -129,18 +134,23 @@ def _type(type_: pa.DataType) -> str:
 
 def _samples(made: Made) -> list[dict[str, Any]]:
     """Return the rows with the smallest uuids of those that may be shown."""
-    rows = made.shown[
-        made.shown["personal_data"].map(lambda kinds: kinds is None or not len(kinds))
-    ]
+    rows = made.shown
+    if "personal_data" in rows:
+        rows = rows[rows["personal_data"].map(lambda kinds: kinds is None or not len(kinds))]
     if made.spec["card"]["samples"] == "screened":
         rows = rows[rows["safety"] == "safe"]
+        if "turns" in rows:
+            rows = rows.assign(messages=rows["messages"].str[:2])
     return rows.sort_values("uuid").head(5).to_dict("records")
 
 
 def _conversation(row: dict[str, Any]) -> Lines:
-    for message in row["messages"]:
-        content = message["content"]
-        yield f"{CUT:,} {len(content):,}" if len(content) > CUT else ""
+    said = [(message["content"], "") for message in row.get("messages", row.get("prompt"))]
+    if "chosen" in row:
+        pair = (("chosen", row["chosen_reward"]), ("rejected", row["rejected_reward"]))
+        said += [(row[part][0]["content"], f"{reward:.4g}") for part, reward in pair]
+    for content, reward in said:
+        yield f"{reward} {CUT:,} {len(content):,}" if len(content) > CUT else reward
         yield text(content[:CUT])
 
 
@@ -154,24 +164,35 @@ def _configs(made: Made) -> Lines:
     for name, rows in made.configs.items():
         given, size = made.spec["configs"][name], made.bytes(name)
         unit, by = next(u for u in (("kB", 1e3), ("MB", 1e6), ("GB", 1e9)) if size < 1e3 * u[1])
-        asked = [f"`{given[key]}`" for key in ("alias", "filter", "where") if given[key]]
+        asked = [f"`{given[key]}`" for key in ("alias", "from", "filter", "where") if given[key]]
         alias = asked.pop(0) if given["alias"] else ""
         most = f"{run.most(given):,}" if given["size"] else ""
-        yield f"`{name}` {alias} {len(rows):,} {size / by:,.1f} {unit} {' '.join(asked)} {most}"
+        tests = made.rows(name).get("test", 0)
+        apart = f"{tests:,} `test`" if tests else ""
+        more = given["turns"]["number"] if given["turns"] else ""
+        if given["samples"]:
+            more = f"{given['samples']['number']} `{given['samples']['scored_by']}`"
+        yield (
+            f"`{name}` {alias} {len(rows):,} {apart} {size / by:,.1f} {unit} {' '.join(asked)}"
+            f" {most} {more}"
+        )
     for name in made.configs:
         given, passing = made.spec["configs"][name], run.steps(made, name)[1]
         if given["size"] and passing <= run.most(given):
             yield f"`{name}`: size asks for {run.most(given):,} rows and {passing:,} pass"
     uuids = {name: {*rows["uuid"]} for name, rows in made.configs.items()}
     shared = [(len(uuids[a] & uuids[b]), a, b) for a, b in combinations(uuids, 2)]
-    for rows, a, b in sorted(filter(lambda pair: pair[0], shared), key=lambda pair: -pair[0]):
+    shared = sorted(filter(lambda pair: pair[0], shared), key=lambda pair: -pair[0])
+    for rows, a, b in shared[:20]:
         yield f"`{a}` `{b}` {rows:,} {share(rows, min(len(uuids[a]), len(uuids[b])))}"
+    yield f"{len(shared) - 20:,}" if len(shared) > 20 else ""
 
 
 def _example(made: Made) -> Lines:
     for column in ("task_category", "difficulty", "language"):
         if made.shown[column].notna().any():
-            yield f"{made.shown[column].value_counts().max():,} of {len(made.shown):,}"
+            both = "`test`" if "test" in made.rows(made.default) else ""
+            yield f"{made.shown[column].value_counts().max():,} of {len(made.shown):,} {both}"
             return
 
 
@@ -184,11 +205,20 @@ def _licence(made: Made) -> Lines:
 
 
 def _columns(made: Made) -> Lines:
-    known = {field.name: field for field in SFT}
-    for name, type_ in made.types(made.default).items():
-        field = known.get(name)
-        said = f"{field.meaning} `{field.upstream}`" if field else ""
-        yield f"`{name}` `{_type(type_)}` {said}"
+    """Yield the columns of the default config, then of each that has others."""
+    seen: list[dict[str, pa.DataType]] = []
+    for config in [made.default, *made.configs]:
+        types = made.types(config)
+        if types in seen:
+            continue
+        seen.append(types)
+        asked = made.spec["configs"][config]
+        kind = "preference" if asked["samples"] else "multi-turn" if asked["turns"] else "sft"
+        known = {field.name: field for field in KINDS[kind]}
+        for name, type_ in types.items():
+            field = known.get(name)
+            said = f"{field.meaning} `{field.upstream}`" if field else ""
+            yield f"`{name}` `{_type(type_)}` {said}"
 
 
 def _limits(made: Made) -> Lines:
@@ -205,7 +235,7 @@ def _limits(made: Made) -> Lines:
     for tag, asked in made.tags.items():
         if failed := asked["failure"].count():
             yield f"`{tag}` {share(failed, len(asked))} `{made.state['tags'][tag]['model']}`"
-    if cut := sum(rows["finish_reason"] == "length"):
+    if cut := sum(rows.get("finish_reason", pd.Series()) == "length"):
         yield f"{share(cut, len(rows))} `{name}` `finish_reason` `length`"
 
 

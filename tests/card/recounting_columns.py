@@ -1,12 +1,13 @@
 """The statistics of a config found a second time by pandas, and the alt texts of their figures."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from magpie_hub.columns import SFT
+from magpie_hub.columns import KINDS
 from tests.card.tables import Made, Rows, characters, part
 
 SCALES = {
@@ -17,41 +18,62 @@ SCALES = {
 TEXTS = {
     *("messages", "reasoning", "uuid", "model", "intent", "knowledge", "quality_explanation"),
     *("response_quality_explanation", "base_output", "min_similar_uuid", "reward_model"),
+    *("prompt", "chosen", "rejected", "raw_instruction", "gen_turn_configs"),
 }
+FEW = ("turns", "samples")
+"""Numbers that are counted as labels."""
 
 
 def statistics(made: Made, config: str) -> Iterator[str]:
     """Yield the lines of a config's statistics."""
     rows, types = made.configs[config], made.types(config)
-    for turn, role in enumerate(("user", "assistant")):
-        yield f"turn {turn + 1} `{role}` {_numbers(characters(rows, turn), whole=True)}"
+    for turn in range(rows["messages"].map(len).max() if "messages" in rows else 0):
+        role = ("user", "assistant")[turn % 2]
+        yield f"message {turn + 1} `{role}` {_numbers(characters(rows, turn), whole=True)}"
+    for name, role in (("prompt", "user"), ("chosen", "assistant"), ("rejected", "assistant")):
+        if name in rows:
+            yield f"`{name}` `{role}` {_numbers(characters(rows, 0, name), whole=True)}"
     for name in numbers(made, config):
         if name not in ("instruction_length", "response_length"):
             yield f"`{name}` {_numbers(rows[name], pa.types.is_integer(types[name]))}"
-    totals = [f"{int(rows[name].sum()):,}" for name in ("response_tokens", "instruction_tokens")]
-    yield " ".join(totals)
+    if "response_tokens" in rows:
+        totals = ("response_tokens", "instruction_tokens")
+        yield " ".join(f"{int(rows[name].sum()):,}" for name in totals)
     for name, counted in labels(made, config).items():
         values = [f"`{value}` {n:,}" for value, n in counted.items()]
         more = f"{len(values) - 20:,}" if len(values) > 20 else ""
         yield f"`{name}` in `{config}`: {' '.join(values[:20])} {more}"
+    splits = [f"`{split}` {n:,}" for split, n in made.rows(config).items()]
+    if len(splits) > 1:
+        yield f"`{config}` {' '.join(splits)}"
+    prompted = means(rows, ["system_prompt"])
+    for name, n, *of_prompt in prompted if any(cell[0] for cell in prompted) else []:
+        shown = [f"{mean:,.4g}" for mean in of_prompt if not np.isnan(mean)]
+        yield f"{f'`{name}`' if name else ''} {n:,} {' '.join(shown)}"
     cells = grid(rows)
     for cell in cells if len(cells) > 1 else []:
-        means = [f"{mean:,.4g}" for mean in cell[3:] if not np.isnan(mean)]
-        yield f"{cell[0]} {cell[1]} {cell[2]:,} {' '.join(means)}"
+        shown = [f"{mean:,.4g}" for mean in cell[3:] if not np.isnan(mean)]
+        yield f"{cell[0]} {cell[1]} {cell[2]:,} {' '.join(shown)}"
 
 
 def alts(made: Made) -> Iterator[str]:
     """Yield the alt texts of the figures of the default config, but for the funnel's."""
     rows, name = made.shown, made.default
-    medians = [f"{int(characters(rows, turn).quantile(0.5, 'lower')):,}" for turn in (0, 1)]
+    if "chosen" in rows:
+        lengths = [characters(rows, 0, column) for column in ("prompt", "chosen", "rejected")]
+    else:
+        most = rows["messages"].map(len).max()
+        lengths = [characters(rows, turn) for turn in (*range(0, most, 2), *range(1, most, 2))]
+    medians = [f"{int(length.quantile(0.5, 'lower')):,}" for length in lengths]
     yield f"{len(rows):,} rows of {name} {' '.join(medians)}"
     counted = {name: dict(counts) for name, counts in labels(made, name).items()}
-    if rows["response_quality"].notna().any():
+    if "response_quality" in rows and rows["response_quality"].notna().any():
         graded = rows["response_quality"].dropna().astype(int).astype(str)
         counted["response_quality"] = graded.value_counts().to_dict()
-    own = [column for column in counted if column not in {field.name for field in SFT}]
+    known = {field.name for kind in KINDS.values() for field in kind}
+    own = [column for column in counted if column not in known]
     words = []
-    for column in ("task_category", "language", *SCALES, "safety", *own[:8]):
+    for column in ("task_category", "language", *SCALES, "safety", *FEW[:1], "turns_end", *own[:8]):
         shown = {k: n for k, n in counted.get(column, {}).items() if k not in ("none", "others")}
         if shown:
             order = SCALES.get(column, [*shown])
@@ -75,7 +97,8 @@ def numbers(made: Made, config: str) -> list[str]:
     """Return the columns that are numbers and have a value."""
     rows, types = made.configs[config], made.types(config)
     kinds = (pa.types.is_integer, pa.types.is_floating)
-    return [k for k, t in types.items() if any(is_(t) for is_ in kinds) and rows[k].notna().any()]
+    found = [k for k, t in types.items() if any(is_(t) for is_ in kinds) and k not in FEW]
+    return [name for name in found if rows[name].notna().any()]
 
 
 def labels(made: Made, config: str) -> dict[str, dict[str, int]]:
@@ -83,10 +106,13 @@ def labels(made: Made, config: str) -> dict[str, dict[str, int]]:
     rows, found = made.configs[config], {}
     for name, type_ in made.types(config).items():
         kinds = (pa.types.is_string, pa.types.is_list, pa.types.is_boolean)
-        is_label = any(is_(type_) for is_ in kinds) and not name.endswith("_generator")
+        is_label = any(is_(type_) for is_ in kinds) or name in FEW
+        is_label = is_label and not name.endswith("_generator")
         if is_label and name not in TEXTS and rows[name].notna().any():
             each = rows[name].map(lambda v: [*set(v)] if isinstance(v, np.ndarray) else [v])
             counted = each.explode().dropna().value_counts().to_dict()
+            if name == "sanitised" and not counted:
+                continue
             if len(counted) > 1000 or any(len(str(value)) > 100 for value in counted):
                 continue
             without = int(each.map(lambda values: not pd.notna(values).any()).sum())
@@ -99,21 +125,27 @@ def labels(made: Made, config: str) -> dict[str, dict[str, int]]:
 
 def grid(rows: Rows) -> list[tuple[float, float, int, float, float, float]]:
     """Return of each setting temperature, top_p, rows and the means, NaN where there is none."""
+    return means(rows, ["temperature", "top_p"])
+
+
+def means(rows: Rows, keys: list[str]) -> list[Any]:
+    """Return of each setting its keys, its rows and the means; the text "" is no text."""
     table = pd.DataFrame(
         {
-            "temperature": part(rows, "gen_input_configs", "temperature"),
-            "top_p": part(rows, "gen_input_configs", "top_p"),
+            **{key: part(rows, "gen_input_configs", key) for key in keys},
             "rows": 1,
             "quality": _ranks(rows, "input_quality"),
             "difficulty": _ranks(rows, "difficulty"),
             "distance": rows["min_neighbor_distance"].astype(float),
         }
     )
-    means = dict.fromkeys(("quality", "difficulty", "distance"), "mean")
-    cells = table.groupby(["temperature", "top_p"]).agg({"rows": "sum", **means}).reset_index()
+    how = dict.fromkeys(("quality", "difficulty", "distance"), "mean")
+    table[keys] = table[keys].fillna("")
+    groups = table.groupby(keys).agg({"rows": "sum", **how}).reset_index()
+    at = len(keys)
     return [
-        (*cell[:2], int(cell[2]), *(round(mean, 4) for mean in cell[3:]))
-        for cell in cells.itertuples(index=False)
+        (*group[:at], int(group[at]), *(round(mean, 4) for mean in group[at + 1 :]))
+        for group in groups.itertuples(index=False)
     ]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from magpie_hub.templates.system_prompts import FOLLOW_UP
 from tests.card.saying import text
 from tests.card.tables import Made, Rows, by_config, characters, part, share
 
@@ -28,28 +29,64 @@ RULES: dict[str, dict[str, Callable[[Rows], "pd.Series[bool]"]]] = {
 
 def provenance(made: Made) -> Iterator[str]:
     """Yield how rows were drawn and answered, and what models labelled them."""
-    drawn, answers, spec = made.drawn, made.answers, made.spec["instructions"]
+    drawn, spec = made.drawn, made.spec["instructions"]
     yield f"`{made.spec['generator']['model']}`"
     [revision] = part(drawn, "gen_input_configs", "revision").unique()
     yield f"`{revision}`"
-    wrote = {(w["engine"], w["engine_version"]) for w in made.shown["gen_response_configs"]}
+    written = [*_written(made.shown)]
+    wrote = {(how["engine"], how["engine_version"]) for _, how in written}
     yield from (f"`{engine}` `{version}`" for engine, version in sorted(wrote))
     [most] = part(drawn, "gen_input_configs", "max_tokens").unique()
     yield f"{len(drawn):,}, at most {most:,}"
     for cell in spec["sampling"]:
         weight = cell["weight"] if len(spec["sampling"]) > 1 else ""
         yield f"{cell['temperature']} {cell['top_p']} {weight}"
-    sampled = [part(answers, "gen_response_configs", k) for k in ("temperature", "top_p")]
-    [[temperature], [top_p]] = [values.unique() for values in sampled]
-    [most] = part(answers, "gen_response_configs", "max_tokens").unique()
-    yield f"{temperature} {top_p} {most:,}"
-    yield f"{made.state['context_length']:,}"
+    if spec["bad_first_tokens"]:
+        yield " ".join(
+            f"`{token}`" for token in made.shown["gen_input_configs"][0]["bad_first_tokens"]
+        )
+    if spec["first_token_temperature"]:
+        yield str(spec["first_token_temperature"])
+    for (_, *sampler), configs in sorted(_sampled(made).items()):
+        among = [f"`{name}`" for name in configs if len(configs) < len(made.configs)]
+        yield " ".join([*among, *sampler])
+    prompted = part(made.shown, "gen_input_configs", "system_prompt").fillna("").value_counts()
+    for name, rows in sorted(prompted.items()) if any(prompted.index) else []:
+        yield f"{f'`{name}`' if name else ''} {rows:,} `{made.default}`"
+    rules = made.shown["sanitised"].explode().dropna().value_counts()
+    for rule, rows in sorted(rules.items(), key=lambda pair: (-pair[1], pair[0])):
+        yield f"`{rule}` {rows:,} `raw_instruction`"
+    yield f"{made.state['engines']['instructions']['context_length']:,}"
     yield str(made.spec["seed"])
     for name in made.tags:
         tag = made.state["tags"][name]
         yield f"`{name}` `{tag['model']}` `{tag['revision']}`"
-    [prefix] = part(drawn, "gen_input_configs", "prefix").unique()
-    yield text(prefix)
+    names = part(drawn, "gen_input_configs", "system_prompt").fillna("")
+    for _, rows in part(drawn, "gen_input_configs", "prefix").groupby(names):
+        [prefix] = rows.unique()
+        yield text(prefix)
+    # No other system prompt before later user turns is known here.
+    if any(config["turns"] for config in made.spec["configs"].values()):
+        yield text(FOLLOW_UP)
+
+
+def _sampled(made: Made) -> dict[tuple[str, ...], list[str]]:
+    """Return the samplers of what was written behind an instruction, with the configs of each."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for name, rows in made.configs.items():
+        for what, how in _written(rows):
+            sampler = (what, f"{how['temperature']}", f"{how['top_p']}", f"{how['max_tokens']:,}")
+            found.setdefault(sampler, []).append(name)
+    return {sampler: [*dict.fromkeys(names)] for sampler, names in found.items()}
+
+
+def _written(rows: Rows) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield how each thing was drawn that was written behind an instruction."""
+    for name in ("gen_response_configs", "gen_chosen_configs", "gen_rejected_configs"):
+        yield from (("responses", how) for how in rows.get(name, ()))
+    for turns in rows.get("gen_turn_configs", ()):
+        for how in turns:
+            yield "later user turns" if how["role"] == "user" else "responses", how
 
 
 def funnels(made: Made) -> Iterator[str]:
@@ -94,8 +131,29 @@ def steps(made: Made, name: str) -> tuple[list[tuple[str, int]], int]:
     assert published <= {*rows["uuid"]}
     if given["size"]:
         drops.append((f"{most(given):,} at random", max(0, passing - most(given))))
+    if given["samples"]:
+        drops += unpaired(made, name)
     kept = [drop for drop in drops if drop[1] or drop[0] in RULES.get(given["filter"], {})]
     return kept, passing
+
+
+def unpaired(made: Made, name: str) -> list[tuple[str, int]]:
+    """Return why rows whose responses were sampled became no preferences, and how many."""
+    stage = made.state["extensions"][name]
+    [tag] = made.state["views"][stage]["tags"].values()
+    samples = made.shards(stage).merge(made.answers[["index", "uuid"]], on="index")
+    samples["uuid"] += " " + samples["number"].astype(str)
+    scored = samples.merge(made.shards(f"beside/{stage}/{tag['stage']}"), on="uuid")
+    scored = scored.sort_values(["response_quality", "number"])
+    able = scored[scored["response_quality"].notna() & (scored["finish_reason"] != "length")]
+    drops = {"fewer than two scored samples": 0, "tie": 0}
+    for index in samples["index"].unique():
+        best = able[able["index"] == index]
+        if len(best) < 2:
+            drops["fewer than two scored samples"] += 1
+        elif best["response_quality"].nunique() == 1:
+            drops["tie"] += 1
+    return sorted(drops.items(), key=lambda drop: (-drop[1], drop[0]))
 
 
 def most(given: dict[str, Any]) -> int:
@@ -128,7 +186,7 @@ def tags(made: Made) -> Iterator[str]:
             f"`{name}` `{model}` {len(rows):,} {failed:,} {share(failed, len(rows))}"
             f" {counts[0]:,} {counts[1]:,}"
         )
-    if "safety" in made.tags and made.shown["safety"].notna().any():
+    if "safety" in made.tags and made.shown.get("safety", pd.Series()).notna().any():
         verdicts, rows = made.shown["safety"].fillna("none"), len(made.shown)
         shares = [share(sum(verdicts == v), rows) for v in ("safe", "unsafe", "none")]
         yield f"`{made.default}` `{made.state['tags']['safety']['model']}` {' '.join(shares)}"
@@ -178,4 +236,12 @@ def _stages(made: Made) -> dict[str, tuple[str, Rows, float | None]]:
         tag = spec["tags"][name]
         maker = tag if "price_per_hour" in tag else tag["judge"] or spec["judge"] or generator
         found[name] = (made.state["tags"][name]["model"], rows, maker["price_per_hour"])
+    stages = {config: made.state["extensions"].get(config) for config in made.configs}
+    for stage in dict.fromkeys(filter(None, stages.values())):
+        configs = ", ".join(config for config, its in stages.items() if its == stage)
+        name = f"{stage.partition('/')[2].partition('-')[0]} of {configs}"
+        found[name] = (generator["model"], made.shards(stage), generator["price_per_hour"])
+        for tag, of in made.state["views"].get(stage, {"tags": {}})["tags"].items():
+            rows = made.shards(f"beside/{stage}/{of['stage']}")
+            found[f"{tag} of {name}"] = (of["model"], rows, found[tag][2])
     return found

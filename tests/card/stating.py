@@ -12,8 +12,10 @@ from magpie_hub.spec.snapshot import public, snapshot
 PINS = {
     "revision": "5fcb290",
     "prefix": "<user>",
+    "prefixes": {},
+    "answers": [],
     "responses": {"temperature": 0.0, "top_p": 1.0, "max_tokens": 64},
-    "reasoning": None,
+    "reasoning": [],
     "context_length": 2048,
     "neighbours": None,
 }

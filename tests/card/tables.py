@@ -97,6 +97,17 @@ class Made:
         """Return a config's files."""
         return sorted((self.folder / config).glob("*.parquet"))
 
+    def splits(self, config: str) -> dict[str, list[Path]]:
+        """Return a config's files by split, `train` first."""
+        found: dict[str, list[Path]] = {"train": [], "test": []}
+        for path in self.files(config):
+            found[path.name.split("-")[0]].append(path)
+        return {split: paths for split, paths in found.items() if paths}
+
+    def rows(self, config: str) -> dict[str, int]:
+        """Return the rows of each split of a config."""
+        return {split: len(_joined(paths)) for split, paths in self.splits(config).items()}
+
     def bytes(self, config: str) -> int:
         """Return the bytes of a config's files."""
         return sum(path.stat().st_size for path in self.files(config))
@@ -111,9 +122,10 @@ def _joined(paths: list[Path]) -> Rows:
     return pd.concat([pd.read_parquet(path) for path in paths], ignore_index=True)
 
 
-def characters(rows: Rows, turn: int) -> "pd.Series[int]":
-    """Return the length of a turn of each row."""
-    return rows["messages"].map(lambda said: len(said[turn]["content"]))
+def characters(rows: Rows, turn: int, column: str = "messages") -> "pd.Series[int]":
+    """Return the length of a turn of each row that has it."""
+    said = rows[column][rows[column].map(len) > turn]
+    return said.map(lambda messages: len(messages[turn]["content"]))
 
 
 def part(rows: Rows, column: str, name: str) -> "pd.Series[Any]":

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from magpie_hub.card.cost import Spent, cost
-from magpie_hub.card.facts import Cell, ConfigFacts, Histogram, Turn, as_json
+from magpie_hub.card.facts import Cell, ConfigFacts, Histogram, Prompted, Turn, as_json
 from magpie_hub.curate.funnel import funnel
 
 NUMBERS = {"total": 9, "mean": 3.0, "deviation": 0.8, "min": 2, "p25": 2, "median": 3, "p75": 3}
@@ -13,11 +13,15 @@ FACTS = ConfigFacts(
     rows=3,
     files=(("train-00000-of-00001.parquet", 700, 3),),
     bytes_memory=900,
+    splits={"train": (3, 900)},
     turns=(Turn("user", 3, NUMBERS, Histogram((2, 3, 4, 5), (1, 1, 1))),),
     numbers={"response_tokens": NUMBERS, "points": NUMBERS},
     counts={"language": {"EN": 2, "none": 1}},
     histograms={"response_tokens": Histogram((2, 3, 4, 5), (1, 1, 1))},
     grid=(Cell(1.0, 0.99, 3, 4.5, None, 0.25),),
+    system_prompts=(Prompted("chess", 3, None, 4.0, None),),
+    models=("org/m",),
+    sampling=(("responses", 0.0, 1.0, 64),),
     engines=(("scripted", "1", ""),),
     empty=("safety",),
     samples=({"uuid": "0", "messages": [{"role": "user", "content": "a secret"}]},),

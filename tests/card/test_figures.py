@@ -39,6 +39,7 @@ ODD_LABELS = [
 def facts(rows=8, turns=(USER, ASSISTANT), counts=COUNTS, cells=GRID, histograms=None):
     """Return the facts of a config as far as figures look at them."""
     rest = {"files": (), "bytes_memory": 0, "numbers": {}, "engines": (), "empty": ()}
+    rest |= {"splits": {}, "system_prompts": (), "models": (), "sampling": ()}
     return ConfigFacts(
         rows=rows,
         turns=tuple(turns),

@@ -308,3 +308,13 @@ def test_who_writes(tmp_path: Path) -> None:
         "tags.reward.base": BASE["model"],
     }
     assert list(writers(spec(tmp_path, judge=LLAMA, source="org/rows"))) == []
+
+
+def test_who_answers(tmp_path: Path) -> None:
+    """Models that answer write, too, each at its key; a set that no config takes is left out."""
+    sets = [{"name": "own"}, {"name": "a", **GEMMA}, {"name": "b", **LLAMA}]
+    found = writers(spec(tmp_path, responses=sets, configs={"x": {"answers": "a"}}))
+    assert [*found] == ["generator", "responses.1"]
+    assert found["responses.1"].model == GEMMA["model"]
+    error = refused(spec(tmp_path, license="mit", responses={"model": "a/b"}))
+    assert "`responses.model`: the licence of `a/b` is not known" in error.message

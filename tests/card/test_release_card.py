@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from magpie_hub.run.building import build
+from magpie_hub.run.graph import SECOND_ROUND
 from magpie_hub.spec.load import load
 from tests.card.reading import fences
 from tests.card.recounting import different, recounted, unexplained
 from tests.card.saying import said
 from tests.card.tables import Made
-from tests.making import finished_run, quiet
+from tests.making import carry_out, finished_run, quiet
 
 SCRIPTED = {"model": "scripted", "engine": "scripted", "price_per_hour": 0.5}
 JUDGE = {"model": "judge", "engine": {"name": "scripted", "garbled": 0.3}, "price_per_hour": 2.5}
@@ -38,6 +39,12 @@ SETTINGS = [
     {"temperature": 1.0, "top_p": 0.99, "weight": 3},
     {"temperature": 1.2, "top_p": 1.0, "weight": 1},
 ]
+SHAPED = {
+    "system_prompts": {"chess": {"text": "Your users play chess."}, "none": {"weight": 2}},
+    "sanitise": ["labels", "answers", "unfinished"],
+    "bad_first_tokens": [35],
+}
+SAMPLES = {"number": 3, "scored_by": "response_quality"}
 CHECKOUT = Path(__file__).parents[2]
 DEMO = Made(CHECKOUT / "dist" / "org" / "magpie-smollm2", CHECKOUT / "runs" / "smollm2")
 CHANGES = 100
@@ -53,7 +60,7 @@ def spec(folder: Path) -> dict[str, Any]:
         "seed": 7,
         "generator": SCRIPTED,
         "judge": JUDGE,
-        "instructions": {"rows": 600, "sampling": SETTINGS, "max_tokens": 1500},
+        "instructions": {"rows": 600, "sampling": SETTINGS, "max_tokens": 1500, **SHAPED},
         "tags": {**{name: {} for name in TAGS}, "safety": GUARD, "mood": MOOD},
         "dedup": {"near": {"words": 3, "threshold": 0.65}},
         "decontaminate": {"benchmarks": [str(benchmark)], "words": 12},
@@ -63,6 +70,8 @@ def spec(folder: Path) -> dict[str, Any]:
             "english": {"where": "language == 'EN'", "size": 300},
             "private": {"filter": "no-personal-data", "size": {"at_most": 40}},
             "small": {"where": "difficulty == 'hard'", "size": {"at_most": 5000}},
+            "talks": {"from": "raw", "size": 40, "turns": 3},
+            "pairs": {"from": "raw", "size": 60, "samples": SAMPLES, "test": 0.3},
         },
         "card": {
             "results": [{"benchmark": "B", "model": "m", "score": 12.5, "measured_by": "them"}]
@@ -76,6 +85,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("run")
     loaded, run = finished_run(folder, **spec(folder))
     with run.lock():
+        for stage in SECOND_ROUND:
+            carry_out(stage, loaded, run)
         return Made(build(loaded, run, quiet, print).folder, run.path)
 
 

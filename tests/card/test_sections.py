@@ -88,6 +88,24 @@ def test_what_it_cost(config):
     assert "dollars" not in render(stated(config(), cost=unpriced)).partition("## Cost")[2][:900]
 
 
+def test_what_draws_behind_the_end_cost(config):
+    """Where draws went on until enough was kept, those behind the last one are said to count."""
+    until = {"until": {"config": "raw", "rows": 9}, "at_most": 99}
+    said = "Draws behind the last one that the release needed"
+    assert said in render(stated(config(), spec=spec(instructions=until)))
+    assert said not in render(stated(config()))
+
+
+def test_texts_in_the_place_of_the_template(config):
+    """A system turn or a prefix of the spec's own, and what the template was given, are told."""
+    own = {"system_turn": "Speak as a pilot.", "chat_template_kwargs": {"enable_thinking": False}}
+    page = render(stated(config(), spec=spec(generator={"model": "org/m", "prefix": "U: "} | own)))
+    assert "in the place of the chat template's: `Speak as a pilot.` |" in page
+    assert "| prefix | written for this dataset," in page
+    assert "| chat template | given `enable_thinking` as `False` |" in page
+    assert "written for this dataset" not in render(stated(config()))
+
+
 def test_the_grid(config):
     """Of several settings of the sampler each has its line; of one there is nothing to compare."""
     card = config()

@@ -151,7 +151,7 @@ TABLE = [
     (damaged_journal, "generate tiny.yaml", "00000.journal:1", "restore the file"),
     (file("runs/tiny/run.json", "{"), "release tiny.yaml", "run.json", "hint: "),
     (
-        file("runs/tiny/run.json", '{"format": 2}'),
+        file("runs/tiny/run.json", '{"format": 3}'),
         "release tiny.yaml",
         "it lacks `fingerprint`",
         "--run",

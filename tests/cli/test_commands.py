@@ -1,6 +1,7 @@
 """What the commands print when all is well: stdout is the result, stderr is talk."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,42 @@ def test_template_as_json(here: Path) -> None:
     assert shown["end_of_turn"] == ["<|end|>"]
     assert shown["stop_token_ids"] == []
     assert isinstance(shown["warnings"], list)
+
+
+def test_a_template_is_given_what_is_asked_for(here: Path) -> None:
+    """`--chat-template-kwargs` takes an object in JSON; a `SYS` of the template's is told of."""
+    (here / "x.jinja").write_text(
+        "{% if messages[0].role == 'system' %}<<SYS>>{{ messages[0].content }}<</SYS>>"
+        "{% set messages = messages[1:] %}{% endif %}"
+        "{% for m in messages %}[INST] {{ m.content }} [/INST]{{ think | default('') }}{% endfor %}"
+    )
+    option = ("--chat-template-kwargs", '{"think": "hm"}')
+    shown = json.loads(magpie_hub("template", "x.jinja", "--json", *option).stdout)
+    assert shown["post_query"] == " [/INST]hm"
+    assert shown["warnings"][-1] == "`SYS` is also part of the text around a system prompt"
+    for wrong, said in (("{", "is no JSON"), ("[]", "expected an object")):
+        refused = CliRunner().invoke(main, ["template", "x.jinja", "--chat-template-kwargs", wrong])
+        assert refused.exit_code == 2
+        assert said in refused.stderr
+
+
+def test_template_tells_where_the_tokenizer_joins(here: Path, monkeypatch) -> None:
+    """With a tokenizer beside the template the borders are looked at, or it is said why not."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    here = here / "model"
+    here.mkdir()
+    (here / "tokenizer_config.json").write_text(
+        json.dumps({"chat_template": "{% for m in messages %}A {{ m.content }}.{% endfor %}"})
+    )
+    made = Tokenizer(models.BPE({"A": 0, "Ġ": 1, "Ġ7": 2, "7": 3, ".": 4}, [("Ġ", "7")]))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.save(str(here / "tokenizer.json"))
+    shown = json.loads(magpie_hub("template", "model", "--json").stdout)["warnings"]
+    assert "the tokenizer joins ' ' with the words behind it: the model has to write it" in shown
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    shown = json.loads(magpie_hub("template", "model", "--json").stdout)["warnings"]
+    assert "the tokens at the borders were not looked at" in shown[-1]
 
 
 def test_init_writes_a_spec_that_loads() -> None:

@@ -175,7 +175,12 @@ def completion(body: dict[str, Any]) -> dict[str, Any]:
     engine.submit(Request(0, tuple(body["prompt"]), sampling, body["seed"], ()))
     done = engine.take()
     tokens = {"prompt_tokens": done.prompt_tokens, "completion_tokens": done.completion_tokens}
-    choice = {"index": 0, "text": done.text, "finish_reason": done.finish_reason}
+    choice: dict[str, Any] = {"index": 0, "text": done.text, "finish_reason": done.finish_reason}
+    if body.get("return_token_ids"):
+        # Here a token is a byte, as the tokenizer has it, where otherwise it is a word.
+        ids = [*engine.encode(done.text, special=False), CONTROL.index("<|im_end|>")]
+        choice["token_ids"] = ids[: body["max_tokens"]]
+        choice["finish_reason"] = "stop" if len(ids) <= body["max_tokens"] else "length"
     return {"object": "text_completion", "choices": [choice], "usage": tokens}
 
 

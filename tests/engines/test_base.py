@@ -2,8 +2,11 @@
 
 import pytest
 
-from magpie_hub.engines.base import Completion, Request
-from magpie_hub.engines.scripted import Scripted
+from magpie_hub.engines.base import Completion, FirstToken, Request
+from magpie_hub.engines.scripted import FAULTS, Scripted
+from magpie_hub.errors import EngineError
+
+CLEAN = dict.fromkeys(FAULTS, 0.0)
 
 
 class Counting(Scripted):
@@ -61,3 +64,42 @@ def test_with_closes_the_engine_also_on_an_error(ask):
         raise KeyboardInterrupt
     with pytest.raises(IndexError):
         engine.take()
+
+
+@pytest.mark.parametrize(
+    ("prompt", "error"),
+    [
+        ([10] * 20, "the prompt has 20 tokens, more than fit into 20"),
+        ([10, 259], "the prompt has the token id 259, of 259 that there are"),
+        ([-1, 10], "the prompt has the token id -1, of 259 that there are"),
+    ],
+)
+def test_a_prompt_that_cannot_be_is_refused_alone(ask, monkeypatch, prompt, error):
+    """It is never sent and takes no place; those beside it are answered, up to the last token."""
+    monkeypatch.setattr(Scripted, "context_length", 20)
+    engine = Counting(None, {"capacity": 1} | CLEAN)
+    requests = iter([ask(1, [10] * 19), ask(2, prompt), ask(3, [10] * 10)])
+    done = {one.key: one for one in engine.complete(lambda: next(requests, None))}
+    assert (done[2].finish_reason, done[2].text, done[2].error) == ("error", "", error)
+    assert (done[1].finish_reason, done[1].completion_tokens) == ("length", 1)
+    assert (done[3].finish_reason, done[3].completion_tokens) == ("length", 10)
+    assert (engine.most, engine.in_flight) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("first", "message"),
+    [
+        (FirstToken(None, (3, 259)), "is `259`, expected an id of the model's `259` tokens, 0 to"),
+        (FirstToken(None, (-1,)), "is `-1`, expected an id"),
+        (FirstToken(5.5, ()), "is `5.5`, expected a number of at least 0 and, by the engine `scr"),
+        (FirstToken(-0.5, ()), "is `-0.5`, expected a number of at least 0"),
+    ],
+)
+def test_a_first_token_that_cannot_be_is_refused(first, message):
+    """An unknown id and a temperature out of its bounds are named, with the setting to correct."""
+    engine = Scripted(None, {})
+    engine.check_first(FirstToken(5.0, (0, 258)))
+    with pytest.raises(EngineError) as caught:
+        engine.check_first(first)
+    assert message in caught.value.message
+    assert "first_token" in caught.value.hint

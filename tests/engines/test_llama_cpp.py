@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
 from magpie_hub.engines import open_engine
+from magpie_hub.engines.base import FirstToken
 from magpie_hub.errors import EngineError
 
 SYSTEM = (
@@ -55,7 +57,11 @@ def test_same_seed_same_text_alone_or_among_others(engine, ask):
     """Six of 32 texts drawn together, behind prompts of two lengths, are drawn again alone."""
     user = engine.encode(SYSTEM + "<|im_start|>user\n", special=True)
     answer = engine.encode(SYSTEM + QUESTION + ASSISTANT, special=True)
-    requests = [ask(n, (user, answer)[n % 2], max_tokens=16, stop=(2,)) for n in range(32)]
+    firsts = (None, FirstToken(1.2, (34, 198)))
+    requests = [
+        ask(n, (user, answer)[n % 2], max_tokens=16, stop=(2,), first=firsts[n // 2 % 2])
+        for n in range(32)
+    ]
 
     together = run(engine, requests)
     alone = {n: run(engine, [requests[n]])[n] for n in range(0, 32, 6)}
@@ -99,8 +105,59 @@ def test_a_prompt_that_is_too_long_fails_alone(engine, ask):
     """One prompt longer than the context becomes an error; the request beside it is answered."""
     done = run(engine, [ask(1, [4093] * 300), ask(2, [1, 4093, 198], max_tokens=4)])
     assert (done[1].finish_reason, done[1].text) == ("error", "")
-    assert "exceeds the available context size" in done[1].error
+    assert done[1].error == "the prompt has 300 tokens, more than fit into 256"
     assert (done[2].finish_reason, done[2].completion_tokens) == ("length", 4)
+
+
+def test_a_prompt_that_just_fits_is_answered(engine, smollm2, ask):
+    """The last token of the context is written, also where llama.cpp itself would have more."""
+    done = run(engine, [ask(1, [4093] * 255), ask(2, [4093] * 256), ask(3, [1, 49152])])
+    assert (done[1].finish_reason, done[1].completion_tokens) == ("length", 1)
+    assert [done[n].finish_reason for n in (2, 3)] == ["error", "error"]
+    assert done[3].error == "the prompt has the token id 49152, of 49152 that there are"
+    with open_engine("llama_cpp", smollm2, {"parallel": 1, "context": 100}) as small:
+        done = run(small, [ask(1, [4093] * 95), ask(2, [4093] * 100)])
+    assert (done[1].finish_reason, done[1].completion_tokens) == ("length", 5)
+    assert done[2].finish_reason == "error"
+
+
+def test_the_first_token_alone_is_shaped(engine, ask):
+    """Banned ids are never first; a cold first token is the likeliest one."""
+    user = engine.encode(SYSTEM + "<|im_start|>user\n", special=True)
+
+    def firsts(first):
+        """Return the first tokens' ids of 16 texts."""
+        done = run(engine, [ask(n, user, max_tokens=3, first=first) for n in range(16)])
+        assert {one.prompt_tokens for one in done.values()} == {len(user)}
+        return {engine.encode(one.text, special=True)[0] for one in done.values()}
+
+    [likeliest] = firsts(FirstToken(0.0, ()))
+    free = firsts(FirstToken(None, ()))
+    assert len(free) > 5
+    [next_likely] = firsts(FirstToken(0.0, (likeliest,)))
+    assert next_likely != likeliest
+    assert not firsts(FirstToken(None, tuple(free))) & free
+
+
+def test_a_first_token_by_itself_changes_nothing(engine, ask):
+    """Greedily, two halves make what one request makes; a ban says nothing of later tokens."""
+    answer = engine.encode(SYSTEM + QUESTION + ASSISTANT, special=True)
+    # Goes on with more of them, of which each is three tokens.
+    emoji = engine.encode("😀" * 7, special=True)
+    variants = [
+        (answer, {"stop": (2,), "max_tokens": 50}),
+        (answer, {"max_tokens": 50}),
+        (answer, {"max_tokens": 1}),
+        (answer, {"max_tokens": 7}),
+        (engine.encode(SYSTEM + QUESTION[:-1], special=True), {"stop": (198,)}),
+        (emoji, {"max_tokens": 12}),
+    ]
+    # The answer's last token.
+    later = FirstToken(None, tuple(engine.encode(".", special=False)))
+    for prompt, changes in variants:
+        whole = ask(0, prompt, temperature=0.0, **changes)
+        done = run(engine, [whole, replace(whole, key=1, first=later)])
+        assert replace(done[1], key=0, seconds=0.0) == replace(done[0], seconds=0.0)
 
 
 def test_seconds_add_up_to_the_busy_time(engine, ask):

@@ -5,6 +5,7 @@ import json
 import pytest
 from jinja2 import Environment
 
+from magpie_hub.engines.base import FirstToken
 from magpie_hub.engines.scripted import FAULTS, Scripted
 
 CLEAN = dict.fromkeys(FAULTS, 0.0)
@@ -73,6 +74,63 @@ def test_answers_follow_the_assistant_header(ask):
     assert done[0].text.startswith("You asked: How do bees sleep?")
     assert done[1].text.startswith("You asked: How do cats sleep?")
     assert not done[2].text.startswith("You asked")
+
+
+@pytest.fixture
+def behind(ask):
+    """The texts of 60 requests behind a prompt, with the options given over clean ones."""
+
+    def draw(prompt, first=None, **options):
+        engine = Scripted(None, CLEAN | options)
+        ids = engine.encode(prompt, special=True)
+        done = run(engine, [ask(n, ids, first=first) for n in range(60)])
+        return [done[n].text for n in range(60)]
+
+    return draw
+
+
+def test_a_user_goes_on_in_mid_conversation(behind):
+    """Behind an answer the user's next words are no new instruction, and have faults too."""
+    later = ANSWER + "Standing.<|im_end|>\n" + USER
+    texts = behind(later)
+    assert not set(texts) & set(behind(USER))
+    assert len(set(texts)) > 50
+    assert any(text.startswith("Can you expand on point ") for text in texts)
+    assert 10 < behind(later, empty=0.5).count("") < 50
+
+
+def test_a_system_prompt_shows_in_what_the_user_writes(behind):
+    """Its first three words are repeated, in every turn; the template's own system turn is not."""
+    system = "<|im_start|>system\nStell dir vor, du fragst.<|im_end|>\n"
+    later = system + ANSWER + "Standing.<|im_end|>\n" + USER
+    assert all(text.startswith("About Stell dir vor,: ") for text in behind(system + USER))
+    assert all(text.startswith("About Stell dir vor,: ") for text in behind(later))
+    own = "<|im_start|>system\nYou follow a script.<|im_end|>\n"
+    assert not any(text.startswith("About") for text in behind(own + USER) + behind(USER))
+
+
+def test_samples_of_one_prompt_differ(behind):
+    """Another seed gives another answer to the same question."""
+    assert len(set(behind(ANSWER))) > 50
+
+
+def test_the_first_token_is_drawn_as_asked(behind):
+    """The first word changes with the ban and the temperature; what is behind it does not."""
+    plain = behind(USER)
+    banned = tuple(byte + 3 for byte in b"ABCDEFGHIJKLMNO#")
+    drawn = [behind(USER, FirstToken(t, b)) for t in (None, 1.2) for b in ((), banned)]
+    firsts = [[text.partition(" ")[0] for text in texts] for texts in drawn]
+    assert [text.partition(" ")[2] for text in drawn[0]] == plain
+    assert len({tuple(words) for words in firsts}) == 4
+    assert {word[0] for word in firsts[1] + firsts[3]} == set("PQRSTW")
+    assert len(set(firsts[0])) > 10
+
+
+def test_an_empty_text_begins_with_the_end_mark(behind):
+    """An instruction stays empty unless the end mark is banned, or nothing else is left."""
+    assert set(behind(USER, FirstToken(None, ()), empty=1.0)) == {""}
+    assert "" not in behind(USER, FirstToken(None, (1,)), empty=1.0)
+    assert set(behind(USER, FirstToken(None, tuple(range(259))))) == {""}
 
 
 def test_clean_instructions_are_distinct_and_of_several_languages(texts):

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from magpie_hub.engines import engine_class, open_engine
+from magpie_hub.engines.base import FirstToken
 from magpie_hub.engines.scripted import Scripted
 from magpie_hub.errors import EngineError
 from tests.engines.completion_server import CompletionServer, other_json, status
@@ -244,7 +245,7 @@ def smol(llama_cpp, smollm2):
 def test_a_real_llama_cpp_says_what_it_is(smol):
     """Kind, context and slots are read; control tokens are known only when told."""
     assert smol.version.startswith("llama.cpp b")
-    assert (smol.context_length, smol.capacity) == (256, 2)
+    assert (smol.context_length, smol.capacity, smol.vocabulary) == (256, 2, 49152)
     assert smol.encode("<|im_start|>user\n", special=True) == [1, 4093, 198]
     assert len(smol.encode("<|im_start|>user\n", special=False)) > 3
 
@@ -264,6 +265,11 @@ def test_a_real_llama_cpp_answers_as_the_library_does(smol, smollm2, ask):
         ask(5, question, temperature=0.0, max_tokens=4),
         ask(6, user, seed=5, max_tokens=10),
         ask(7, user * 20),
+        ask(8, answer, temperature=0.0, max_tokens=40, first=FirstToken(None, ())),
+        ask(9, answer, temperature=0.0, max_tokens=40, stop=(8170,), first=FirstToken(0.0, ())),
+        ask(10, user, max_tokens=10, first=FirstToken(1.2, (34, 198))),
+        ask(11, user, temperature=0.0, max_tokens=1, first=FirstToken(None, (34, 198))),
+        ask(12, [4093] * 255, first=FirstToken(None, ())),
     ]
     with open_engine("llama_cpp", smollm2, {"parallel": 2, "context": 256}) as library:
         expected = run(library, requests)
@@ -274,7 +280,8 @@ def test_a_real_llama_cpp_answers_as_the_library_does(smol, smollm2, ask):
     assert done[1].text.endswith("4.")
     assert done[4].text.endswith("this")
     assert done[5].text.startswith("<|im_start|>")
-    assert "exceeds the available context size" in done[7].error
+    assert (done[8].text, done[9].text) == (done[1].text, done[4].text)
+    assert done[7].error.endswith("more than fit into 256")
 
 
 def test_a_real_llama_cpp_keeps_to_a_schema(smol, ask):

@@ -34,6 +34,11 @@ def test_control_tokens_only_from_templates(folder):
     assert tokenizer.encode("<a>", special=False) == [0, 3, 2]
 
 
+def test_size_counts_control_tokens(folder):
+    """Six letters and what was added: `<s>` and `<a>`."""
+    assert tokens.Tokenizer(folder).size == 8
+
+
 def test_control_tokens_stay_visible(folder):
     """What a model writes in mid-text can be seen."""
     tokenizer = tokens.Tokenizer(folder)

@@ -41,7 +41,8 @@ def completion(text: str, finish_reason: str = "stop") -> Completion:
 
 def fault(text: str, finish_reason: str = "stop") -> str | None:
     """Return why an instruction is dropped, tidied as it is in a run."""
-    return instruction_fault(completion(text, finish_reason), tidy(text), CONTROLS)
+    cut = finish_reason == "length"
+    return instruction_fault(completion(text, finish_reason), tidy(text), CONTROLS, cut=cut)
 
 
 @pytest.mark.parametrize(("reason", "text", "finish_reason"), FAULTY)
@@ -56,9 +57,17 @@ def test_a_near_miss_is_kept(text):
     assert fault(text) is None
 
 
+def test_a_head_is_one_where_a_line_begins():
+    """A control with a line break in front is met at the text's beginning and at a line's."""
+    leaks = {"USER: hi": True, "Well.\nUSER: hi": True, "What does USER: mean?": False}
+    for text, is_leak in leaks.items():
+        reason = response_fault(completion(text), text, ["\nUSER:"])
+        assert (text, reason) == (text, "template-leak" if is_leak else None)
+
+
 def test_every_reason_has_an_example():
-    """No reason is without a test; these two are tested where they are judged."""
-    elsewhere = {"exact-duplicate", "unfinished-reasoning"}
+    """No reason is without a test; these three are tested where they are judged."""
+    elsewhere = {"exact-duplicate", "unfinished-reasoning", "repeats-a-turn"}
     assert {reason for reason, *_ in FAULTY} | elsewhere == set(REASONS)
 
 

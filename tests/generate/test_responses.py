@@ -6,6 +6,7 @@ from functools import partial
 import pyarrow as pa
 
 from magpie_hub.engines.base import Completion, Sampling
+from magpie_hub.engines.prompt import tokens
 from magpie_hub.engines.scripted import CONTROL, Scripted
 from magpie_hub.generate.reasoning import Reasoning
 from magpie_hub.generate.responses import Responses
@@ -18,14 +19,17 @@ GREEDY = Sampling(0.0, 1.0, 64)
 def answerer() -> Responses:
     """Return how a run on the scripted engine answers."""
     encode = Scripted(None, {}).encode
+    special, plain = (partial(encode, special=flag) for flag in (True, False))
     return Responses(
         DRAW,
-        before=tuple(encode("<|im_start|>user\n", special=True)),
-        after=tuple(encode("<|im_end|>\n<|im_start|>assistant\n", special=True)),
+        model="org/m",
+        revision="5fcb290",
+        before="<|im_start|>user\n",
+        after="<|im_end|>\n<|im_start|>assistant\n",
         stop=(1,),
         sampling=GREEDY,
         controls=CONTROL,
-        encode=partial(encode, special=False),
+        tokens=lambda pieces: tokens(pieces, CONTROL, special, plain),
     )
 
 
@@ -81,6 +85,17 @@ def test_record():
         },
     }
     assert pa.Table.from_pylist([record], arrow_schema(RESPONSE_SHARD)).to_pylist() == [record]
+
+
+def test_another_model_answers_the_same_draws():
+    """The row says who answered; uuid and seed stay those of the draw, apart by answer set."""
+    other = replace(answerer(), model="org/other", revision="77d0", answers="b")
+    row = other.record(7, Completion("key", "Because", "stop", 23, 64, 0.5, "scripted", "1"))
+
+    assert (row.model, row.gen_response_configs["revision"]) == ("org/other", "77d0")
+    assert row.uuid == DRAW.uuid(7, "b") != answerer().draw.uuid(7)
+    assert row.gen_response_configs["seed"] == DRAW.seed_of(7, "responses/b")
+    assert other.request(7, "Why?", "key").seed == DRAW.seed_of(7, "responses/b")
 
 
 def test_a_request_that_failed_has_no_instruction_tokens():

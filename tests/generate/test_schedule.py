@@ -11,13 +11,16 @@ from hypothesis import strategies as st
 
 from magpie_hub.curate.exact import Seen
 from magpie_hub.engines.base import Completion, Sampling
-from magpie_hub.generate.instructions import Instructions
+from magpie_hub.generate.instructions import Cell, Instructions, Prefix
 from magpie_hub.generate.responses import Responses
 from magpie_hub.generate.schedule import Finished, Key, Schedule
 from magpie_hub.records import INSTRUCTIONS, RESPONSES, Draw, Instruction, Response, Unit
 
 CELL = Sampling(1.0, 1.0, 8)
 DRAW = Draw("org/x", "org/m", "rev", seed=0)
+CELLS = (Cell(CELL, Prefix("<user>", (1,))),)
+DRAWS = Instructions(DRAW, (9,), CELLS, ())
+ANSWERS = Responses(DRAW, "org/m", "rev", "<user>", "<end>", (9,), CELL, (), lambda _: (1, 2))
 TEXTS = ["How do bees sleep?", "", "Why is snow white?", "how do BEES sleep", "Tell:", " "]
 U0, U1, U2 = Unit(0, 0, 2), Unit(1, 2, 4), Unit(2, 4, 6)
 
@@ -25,12 +28,7 @@ U0, U1, U2 = Unit(0, 0, 2), Unit(1, 2, 4), Unit(2, 4, 6)
 def schedule(rows: int = 6) -> Schedule:
     """Return a schedule over `rows` draws in units of two, with nothing finished."""
     units = [Unit(n, 2 * n, min(2 * n + 2, rows)) for n in range((rows + 1) // 2)]
-    return Schedule(
-        units,
-        Instructions(DRAW, "<user>", (1,), (9,), (CELL,), ()),
-        Responses(DRAW, (1,), (2,), (9,), CELL, (), lambda text: list(text.encode())),
-        Seen().duplicate_of,
-    )
+    return Schedule(units, DRAWS, ANSWERS, Seen().duplicate_of)
 
 
 def completion(key: Key, texts: list[str]) -> Completion:
@@ -99,6 +97,30 @@ def test_rows_and_reasons():
         4: ("ends-in-colon", None),
         5: ("empty", None),
     }
+
+
+def test_draws_alone():
+    """Where another model answers, no answer is asked for, and only instructions are finished."""
+    plan = Schedule([U0, U1], DRAWS, None, Seen().duplicate_of)
+    assert ask(plan) == [drawn(U0, 0), drawn(U0, 1), drawn(U1, 2), drawn(U1, 3)]
+    assert accept(plan, drawn(U1, 2), drawn(U1, 3), drawn(U0, 0), drawn(U0, 1)) == [
+        (INSTRUCTIONS, U0),
+        (INSTRUCTIONS, U1),
+    ]
+    assert ask(plan) == []
+
+
+def test_answers_alone():
+    """A further answer set is asked for what is kept, unit after unit; nothing is drawn."""
+    plan = Schedule([U0, U1, U2], None, ANSWERS, lambda *_: None, stage="responses/b")
+    for unit, kept in ((U0, {0: "How?", 1: "Why?"}), (U1, {2: "When?"})):
+        assert plan.resume(unit, kept, answered=False) == []
+    assert plan.resume(U2, {4: "Where?"}, answered=True) == []
+    assert plan.progress() == {INSTRUCTIONS: (6, 6), "responses/b": (1, 4)}
+
+    keys = [Key("responses/b", U0, 0), Key("responses/b", U0, 1), Key("responses/b", U1, 2)]
+    assert ask(plan) == keys
+    assert accept(plan, *reversed(keys)) == [("responses/b", U1), ("responses/b", U0)]
 
 
 def test_resume_leaves_out_what_is_finished():

@@ -16,6 +16,7 @@ from magpie_hub.publish.repository import Repository
 from magpie_hub.records import MESSAGES, arrow_schema
 from magpie_hub.shards.files import sha256
 from magpie_hub.shards.parquet import write_release
+from magpie_hub.shards.splits import release_files
 
 REPO = "org/tiny"
 FEATURES = {"messages": MESSAGES, "quality": "int64", "uuid": "string"}
@@ -49,13 +50,18 @@ def release(
     aliases: Mapping[str, str] | None = None,
     figures: Mapping[str, bytes] | None = None,
     text: str = "",
+    tests: Mapping[str, Sequence[Row]] | None = None,
 ) -> Release:
     """Write the files of some configs, by their rows, under `folder` and return their release.
 
-    text: what the card says besides its title.
+    text: what the card says besides its title. tests: by config, the rows of a split of their own.
     """
-    for config, held in configs.items():
-        write_release(folder / config, "train", [table(held)], SCHEMA)
+    splits = {config: {"train": held} for config, held in configs.items()}
+    for config, held in (tests or {}).items():
+        splits[config]["test"] = held
+    for config, parts in splits.items():
+        for split, held in parts.items():
+            write_release(folder / config, split, [table(held)], SCHEMA)
     sources = {
         f"{config}/{path.name}": path
         for config in configs
@@ -66,24 +72,29 @@ def release(
         sources[path] = folder / path
         sources[path].parent.mkdir(parents=True, exist_ok=True)
         sources[path].write_bytes(content)
-    hashed = {config: index.hash_files(sorted((folder / config).iterdir())) for config in configs}
+    hashed = {config: index.hash_files(release_files(folder / config)) for config in configs}
+    counts = {
+        config: {split: len(held) for split, held in parts.items()}
+        for config, parts in splits.items()
+    }
     called = {config: config for config in configs} | (dict(aliases or {}))
     return Release(
         name=name,
         repo=REPO,
         version=None,
-        card=_card(name, configs, called, text),
+        card=_card(name, counts, called, text),
         made={"spec": {"repo": REPO}, "fingerprint": "5d1f", "versions": {"pyarrow": "26.0.1"}},
         configs={
             config: {
-                "rows": len(held),
+                "rows": sum(counts[config].values()),
+                **({"splits": counts[config]} if len(counts[config]) > 1 else {}),
                 "digest": index.digest(hashed[config]["content_hash"]),
                 "features": FEATURES,
                 "frozen": False,
                 "alias": next((a for a, c in (aliases or {}).items() if c == config), None),
                 "facts": {"counts": {}, "numbers": {}},
             }
-            for config, held in configs.items()
+            for config in configs
         },
         files={
             path: {"sha256": sha256(source), "bytes": source.stat().st_size}
@@ -100,20 +111,29 @@ def table(held: Sequence[Row]) -> pa.Table:
 
 
 def _card(
-    name: str, configs: Mapping[str, Sequence[Row]], called: Mapping[str, str], text: str
+    name: str, counts: Mapping[str, Mapping[str, int]], called: Mapping[str, str], text: str
 ) -> str:
-    """Return a card; called: each name that a config is opened by, with the config's own."""
+    """Return a card; called: each name that a config is opened by, with the config's own.
+
+    counts: by config and split.
+    """
     front = {
         "pretty_name": "tiny",
         "configs": [
-            {"config_name": at, "data_files": [{"split": "train", "path": f"{config}/train-*"}]}
+            {
+                "config_name": at,
+                "data_files": [{"split": s, "path": f"{config}/{s}-*"} for s in counts[config]],
+            }
             for at, config in called.items()
         ],
         "dataset_info": [
             {
                 "config_name": at,
                 "features": _DESCRIBED,
-                "splits": [{"name": "train", "num_bytes": 1, "num_examples": len(configs[config])}],
+                "splits": [
+                    {"name": split, "num_bytes": 1, "num_examples": rows}
+                    for split, rows in counts[config].items()
+                ],
                 "download_size": 1,
                 "dataset_size": 1,
             }

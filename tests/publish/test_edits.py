@@ -11,7 +11,7 @@ import pytest
 
 from magpie_hub import marks
 from magpie_hub.errors import TargetError
-from magpie_hub.publish import commit
+from magpie_hub.publish import commit, sections
 from magpie_hub.publish.manifest import Manifest
 from magpie_hub.publish.plan import check_edits, plan
 from magpie_hub.publish.readme import split
@@ -100,6 +100,14 @@ def test_the_list_of_versions_and_an_emptied_part(target):
     assert target.plan(FIRST).edited == ("pro",)
 
 
+def test_the_list_of_versions_in_other_words_of_ours(target, monkeypatch):
+    """What a later release words otherwise is no edit; a person's word in the old one still is."""
+    monkeypatch.setattr(sections, "changelog", lambda *_: "## Releases\n")
+    assert target.plan(NEWER).edited == ()
+    target.edit("## Versions\n", "## Versions\n\nThe first one is wrong.\n")
+    assert target.plan(NEWER).edited == ("Versions",)
+
+
 def test_another_licence_in_the_metadata(target):
     """The licence is the spec's; that one in the card is another is said."""
     target.edit("license: llama3", "license: mit")
@@ -132,9 +140,11 @@ def test_a_release_json_of_before(target):
     """One without checksums tells of no edit, and is by itself no reason to publish."""
     said = json.loads(target.files["release.json"])
     assert said["specs"]["pro"].pop("card")
+    assert said.pop("log")
     target.files["release.json"] = json.dumps(said).encode()
     assert not target.plan(FIRST).to_do
     target.edit("Some facts.", "Lies.")
+    target.edit("## Versions", "## My versions")
     assert target.plan(FIRST).edited == ()
     manifest: Manifest = target.put(NEWER).manifest
     assert manifest.specs["pro"]["card"]

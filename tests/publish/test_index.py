@@ -15,6 +15,7 @@ from magpie_hub.publish import index
 from magpie_hub.publish.index import Difference, compare, digest, hash_files, row_hashes
 from magpie_hub.records import MESSAGES, arrow_schema
 from magpie_hub.shards.parquet import write_release
+from magpie_hub.shards.splits import release_files
 
 SCHEMA = arrow_schema(
     {
@@ -162,6 +163,21 @@ def test_the_files_of_a_config(tmp_path, monkeypatch):
 
     assert found["uuid"].to_pylist() == rows["uuid"].to_pylist()
     assert found["content_hash"].combine_chunks().equals(row_hashes(rows))
+
+
+def test_the_splits_of_a_config(tmp_path):
+    """Rows of `train` come first, and a row has another hash in `test` than it has there."""
+    rows = many(3)
+    write_release(tmp_path, "train", [rows], SCHEMA)
+    write_release(tmp_path, "test", [rows], SCHEMA)
+    files = release_files(tmp_path)
+    assert [path.name.partition("-")[0] for path in files] == ["train", "test"]
+
+    found = hash_files(files)
+
+    assert found["content_hash"].to_pylist()[:3] == row_hashes(rows).to_pylist()
+    assert found["content_hash"].to_pylist()[3:] == row_hashes(rows, "test").to_pylist()
+    assert len(set(found["content_hash"].to_pylist())) == 6
 
 
 def test_the_file_comes_back(tmp_path):

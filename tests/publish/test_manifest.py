@@ -67,6 +67,8 @@ def changed(**changes: object) -> str:
         (changed(config__rows="33"), "a config has no `rows`, or one of another kind"),
         (changed(config__version="1.0"), "`1.0` is no version"),
         (changed(config__alias=["x"]), "a config has no `alias`"),
+        (changed(config__splits=33), "the `splits` of a config are not its `rows`"),
+        (changed(config__splits={"train": 32}), "the `splits` of a config are not its `rows`"),
         (changed(changelog=[{"version": "1.1.0"}]), "a change has no `changes`"),
         (changed(files={"../up": {"sha256": "a", "bytes": 1}}), "`../up` leads out of the release"),
         (changed(files={"/etc/x": {"sha256": "a", "bytes": 1}}), "`/etc/x` leads out"),

@@ -1,6 +1,7 @@
 """Tiny models on disk, of which everything but the weights is real: a folder, and a GGUF."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +36,14 @@ def save(folder: Path, content: dict[str, bytes]) -> Path:
     return folder
 
 
-def save_gguf(path: Path, template: str, architecture: str, context: int) -> Path:
-    """Write a GGUF of three tokens and no tensors and return its path."""
+def save_gguf(
+    path: Path, template: str, architecture: str, context: int, added: Sequence[str] = ()
+) -> Path:
+    """Write a GGUF of three tokens, those that are added, and no tensors, and return its path."""
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_context_length(context)
-    writer.add_token_list(TOKENS)
-    writer.add_token_types([3, 3, 1])
+    writer.add_token_list([*TOKENS, *added])
+    writer.add_token_types([3, 3, 1, *(4 for _ in added)])
     writer.add_eos_token_id(1)
     writer.add_chat_template(template)
     writer.write_header_to_file()

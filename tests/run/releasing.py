@@ -21,11 +21,13 @@ def start(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen
     )
 
 
-def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in `folder` to its end, within two minutes."""
+def run(
+    folder: Path, *arguments: str, within: int = 120, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in `folder` to its end, within so many seconds."""
     process = start(folder, *arguments, **environment)
     try:
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=within)
     finally:
         process.kill()
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)

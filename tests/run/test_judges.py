@@ -88,7 +88,7 @@ def test_nobody_judges(tmp_path: Path) -> None:
             "`tags.safety.engine`",
             "`capacity`",
         ),
-        ({"tags": {"reward": {"engine": "scripted"}}}, "`tags.reward.engine`", "cannot score"),
+        ({"tags": {"reward": {"engine": "llama_cpp"}}}, "`tags.reward.engine`", "cannot score"),
         (
             {"tags": {"reward": TO_SCORE | {"base": {"model": "b", "engine": "nix"}}}},
             "`tags.reward.base.engine`",

@@ -7,7 +7,8 @@ import pytest
 
 from magpie_hub.engines import engine_class
 from magpie_hub.errors import HubError, MagpieError, RunError, TemplateError
-from magpie_hub.run.models import check, of_generator
+from magpie_hub.run.models import check
+from magpie_hub.run.wording import of_generator
 from magpie_hub.spec.load import load
 from tests.making import spec_file
 from tests.run.folders import CHATML, NO_CUT, files, save, save_gguf

@@ -65,7 +65,18 @@ def test_after_an_error_it_is_closed_too() -> None:
     models.close()
 
 
+def test_a_scorer_takes_the_place_of_an_engine() -> None:
+    """What completes and what scores are two models, also where the spec's section is one."""
+    with Models() as models:
+        first = hold(models.engine(PLAIN, None))
+        scorer = models.scorer(PLAIN, None)
+        assert is_closed(first)
+        assert models.scorer(ANOTHER_NAME, None) is scorer
+        assert models.engine(PLAIN, None) is not first
+
+
 def test_what_cannot_score() -> None:
-    """An engine without weights is no scorer, which is said before anything is opened."""
-    with Models() as models, pytest.raises(EngineError, match="`scripted` opens no files"):
-        models.scorer(PLAIN, None)
+    """An engine that only completes is no scorer, which is said before anything is opened."""
+    llama = Model(model="x.gguf", engine=EngineSection(name="llama_cpp"))
+    with Models() as models, pytest.raises(EngineError, match="`llama_cpp` cannot score"):
+        models.scorer(llama, None)

@@ -4,7 +4,7 @@ from datasets import load_dataset
 
 from magpie_hub.engines.base import Sampling
 from magpie_hub.generate.reasoning import Reasoning
-from magpie_hub.run.generation import stops
+from magpie_hub.run.answering import stops
 from magpie_hub.run.pins import Pins
 from magpie_hub.shards.folder import RunFolder
 from magpie_hub.spec.load import load
@@ -42,6 +42,7 @@ def test_a_mark_between_reasoning_and_answer_does_not_end_a_response():
     closing = "<|end|><|start|>assistant<|channel|>final<|message|>"
     marks = Reasoning("<|channel|>analysis<|message|>", closing, opened=False)
     ends = ("<|end|>", "<|return|>")
-    pins = Pins("r", None, "<|user|>", "<|end|>", ends, (), Sampling(0.0, 1.0, 9), marks, ())
+    sampling, texts = Sampling(0.0, 1.0, 9), ("<|user|>", {}, "<|user|>", "<|end|>")
+    pins = Pins("r", None, "2026-01-31", *texts, ends, (), (), sampling, marks, ())
     token = {"<|end|>": [7], "<|return|>": [8]}
     assert stops(pins, token.__getitem__) == ((7, 8), (8,))

@@ -74,7 +74,7 @@ def test_the_state_is_kept(tmp_path: Path) -> None:
     run.save(state)
 
     assert run.started
-    assert run.state() == {"format": 2, **state}
+    assert run.state() == {"format": 3, **state}
     assert (run.path / "run.json").stat().st_mtime_ns == written.st_mtime_ns
     assert (run.path / "run.json").stat().st_ino == written.st_ino
     run.save(state | {"growth": [5, 9]})
@@ -85,10 +85,10 @@ def test_the_state_is_kept(tmp_path: Path) -> None:
     ("content", "reason"),
     [
         (b"", "Expecting value"),
-        (b'{"format": 2', "Expecting ',' delimiter"),
+        (b'{"format": 3', "Expecting ',' delimiter"),
         (b"[]", "list indices"),
         (b"{}", "'format'"),
-        (b'{"format": 1}', "its format is 1, expected 2"),
+        (b'{"format": 1}', "its format is 1, expected 3"),
         (b"\xff", "codec can't decode"),
     ],
 )
@@ -228,5 +228,5 @@ def test_tags_of_other_responses(run: RunFolder) -> None:
 def test_run_json_is_for_people_too(run: RunFolder) -> None:
     """run.json names its format first, one key a line, and ends in a line end."""
     text = (run.path / "run.json").read_text(encoding="utf-8")
-    assert text.startswith('{\n  "format": 2,\n')
+    assert text.startswith('{\n  "format": 3,\n')
     assert text.endswith("\n}\n")

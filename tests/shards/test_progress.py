@@ -3,14 +3,18 @@
 from collections import Counter
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from magpie_hub.errors import RunError
-from magpie_hub.records import INSTRUCTIONS, RESPONSES
+from magpie_hub.records import INSTRUCTIONS, RESPONSES, Unit
+from magpie_hub.run.extending import extend
 from magpie_hub.run.generation import generate
+from magpie_hub.shards.extension import ExtensionFolder
 from magpie_hub.shards.folder import RunFolder
-from magpie_hub.shards.progress import Progress, progress, rate, seconds_for
+from magpie_hub.shards.progress import Progress, extension, progress, rate
 from magpie_hub.spec.load import load
+from magpie_hub.spec.model import Spec
 from tests.making import carry_out, finished_run, spec_file
 
 STAGES = {
@@ -81,8 +85,36 @@ def test_rate() -> None:
     assert rate({"instructions": Progress(0, 100, {}, 0, 0.0)}) == 0
 
 
-def test_seconds_for() -> None:
-    """100 draws at 2 s, of which 5 in 10 are kept, and 50 responses at 10 s."""
-    assert seconds_for(STAGES, 100) == pytest.approx(100 * 2 + 50 * 10)
-    nothing = Progress(0, 100, {}, 0, 0.0)
-    assert seconds_for({"instructions": nothing, "responses": nothing}, 100) == 0
+def test_an_extension(tmp_path: Path) -> None:
+    """Completions, rows and tokens of further turns are those of the shard, and of a journal."""
+    _, run = finished_run(tmp_path, 20, configs={"mt": {"turns": 2}})
+    carry_out(extend, *_loaded(tmp_path))
+    folder = ExtensionFolder(run, run.state()["extensions"]["mt"])
+    rows = pq.read_table(folder.shard(folder.stage, Unit(0, 0, 0))).to_pylist()
+    found = extension(folder)
+    assert (found.completions, found.rows) == (len(rows), len({row["index"] for row in rows}))
+    assert found.rejected == Counter(row["rejection"] for row in rows if row["rejection"])
+    assert found.tokens == sum(row["completion_tokens"] for row in rows)
+    assert found.seconds == pytest.approx(sum(row["seconds"] for row in rows))
+
+    journal = folder.open_unit(1, [99])
+    journal.append({"index": 99, "completion_tokens": 5, "seconds": 1.0})
+    journal.close()
+    more = extension(folder)
+    assert (more.completions, more.rows) == (found.completions + 1, found.rows + 1)
+    assert more.tokens == found.tokens + 5
+
+
+def test_answer_sets_are_told_apart(tmp_path: Path) -> None:
+    """The second set has a progress of its own, under its name."""
+    sets = [{"name": "a"}, {"name": "b", "max_tokens": 9}]
+    _, run = finished_run(tmp_path, 20, responses=sets, configs={"raw": {}})
+    found = progress(run)
+    assert list(found) == ["instructions", "responses", "responses b"]
+    assert found["responses"].rows == found["responses b"].rows == found["responses"].of
+    assert found["responses b"].tokens < found["responses"].tokens
+
+
+def _loaded(folder: Path) -> tuple[Spec, RunFolder]:
+    run = RunFolder(folder / "run")
+    return Spec.model_validate(run.state()["spec"]), run

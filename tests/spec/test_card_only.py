@@ -19,6 +19,7 @@ SCHEMA = {"properties": {"price_per_hour": {"enum": [1]}}}
         {"configs": {"raw": {}, "v1.2": {"about": "everything"}}},
         {"generator": PRICED},
         {"judge": PRICED},
+        {"responses": [{"name": "own"}, {"name": "other", **PRICED}]},
         {"tags": {"quality": {"judge": PRICED}}},
         {"tags": {"safety": {"price_per_hour": 1}}},
         {"tags": {"reward": {"price_per_hour": 1, "base": PRICED}}},
@@ -37,6 +38,8 @@ def test_what_the_card_alone_says(keys: dict[str, Any]) -> None:
 
 def strip(value: Any) -> Any:
     """Return part of a spec without prices and purposes."""
+    if isinstance(value, list):
+        return [strip(item) for item in value]
     if not isinstance(value, dict):
         return value
     return {k: strip(v) for k, v in value.items() if k not in ("price_per_hour", "about")}

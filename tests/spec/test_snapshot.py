@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from magpie_hub.spec.model import Config, Spec
+from magpie_hub.spec.configs import Config
+from magpie_hub.spec.model import Spec
 from magpie_hub.spec.snapshot import fingerprint, model_name, population, public, snapshot
 
 
@@ -21,17 +22,22 @@ def test_every_default_is_written_out() -> None:
         "repo": "org/x",
         "license": None,
         "seed": 0,
-        "generator": {
-            "model": "org/m",
-            "engine": {"name": "llama_cpp"},
-            "price_per_hour": None,
-        },
+        "generator": {"model": "org/m", "engine": {"name": "llama_cpp"}}
+        | {"chat_template_kwargs": {}}
+        | dict.fromkeys(["price_per_hour", "prefix", "system_turn"]),
         "instructions": {
             "rows": 1000,
             "sampling": [{"temperature": 1.0, "top_p": 1.0, "weight": 1}],
+            "system_prompts": {},
+            "sanitise": [],
             "max_tokens": 1024,
-        },
-        "responses": {"temperature": None, "top_p": None, "max_tokens": 4096, "reasoning": "drop"},
+            "bad_first_tokens": [],
+        }
+        | dict.fromkeys(["until", "at_most", "first_token_temperature"]),
+        "responses": [
+            {"name": "default", "max_tokens": 4096, "reasoning": "drop", "chat_template_kwargs": {}}
+            | dict.fromkeys(["model", "engine", "price_per_hour", "temperature", "top_p"])
+        ],
         "tags": {"lengths": {}, "language": {}},
         "dedup": {
             "exact": True,
@@ -46,24 +52,12 @@ def test_every_default_is_written_out() -> None:
             "against": [],
         },
         "configs": {
-            "raw": {
-                "filter": None,
-                "where": None,
-                "size": None,
-                "default": False,
-                "alias": None,
-                "freeze": False,
-                "about": None,
-            }
+            "raw": {"default": False, "freeze": False}
+            | dict.fromkeys(["from", "filter", "where", "size", "answers", "turns", "samples"])
+            | dict.fromkeys(["test", "alias", "about"])
         },
-        "card": {
-            "title": None,
-            "samples": "screened",
-            "template": None,
-            "results": [],
-            "licences": {},
-            "contact": None,
-        },
+        "card": {"samples": "screened", "results": [], "licences": {}}
+        | dict.fromkeys(["title", "template", "contact"]),
     }
     assert json.loads(json.dumps(taken())) == taken()
 
@@ -171,6 +165,13 @@ def test_public_models_of_tags() -> None:
     assert shown["tags"]["safety"]["engine"] == {"name": "server", "api_key": "<private>"}
 
 
+def test_public_models_of_answers() -> None:
+    """A model that answers is a path of this machine as any other; so is an address."""
+    there = {"model": "./m", "engine": {"name": "server", "url": "http://gpu-7:8000"}}
+    shown = public(taken(responses=[{"name": "own"}, {"name": "other"} | there]))["responses"]
+    assert (shown[1]["model"], shown[1]["engine"]["url"]) == ("<private>", "<private>")
+
+
 def test_public_card() -> None:
     """Where templates and models lie is hidden, and what is said of a model is not."""
     free, bound = {"license": "mit"}, {"license": "other", "notice": "Built with M"}
@@ -217,9 +218,12 @@ def test_names_of_a_spec_are_no_paths() -> None:
     assert public(written) == written
 
 
+UNTIL = {"until": {"config": "raw", "rows": 5}, "at_most": 9}
 EVERY_KIND = [
     {"generator": {"model": "org/m@abc", "engine": {"name": "vllm", "tensor_parallel_size": 2}}},
     {"generator": {"model": "m"}, "responses": {"reasoning": "keep"}, "tags": []},
+    {"generator": {"model": "m", "chat_template_kwargs": {"a": True, "b": 1, "c": 0.5, "d": "e"}}},
+    {"generator": {"model": "m"}, "instructions": UNTIL},
     {"generator": {"model": "m"}, "configs": {"raw": False, "a": {"filter": "finished"}}},
     {"generator": {"model": "m"}, "judge": {"model": "j"}, "tags": ["quality", "neighbours"]},
     {"source": ["./a.jsonl", "b/*.csv.gz"], "license": "mit", "seed": 7},
@@ -267,10 +271,19 @@ def test_population() -> None:
         "instructions.sampling.0.temperature": 1.0,
         "instructions.sampling.0.top_p": 1.0,
         "instructions.sampling.0.weight": 1,
+        "instructions.system_prompts": {},
+        "instructions.sanitise": [],
         "instructions.max_tokens": 64,
-        "responses.temperature": None,
-        "responses.top_p": None,
-        "responses.max_tokens": 4096,
+        "instructions.bad_first_tokens": [],
+        "instructions.first_token_temperature": None,
+        "generator.prefix": None,
+        "generator.system_turn": None,
+        "generator.chat_template_kwargs": {},
+        "responses.default.model": None,
+        "responses.default.chat_template_kwargs": {},
+        "responses.default.temperature": None,
+        "responses.default.top_p": None,
+        "responses.default.max_tokens": 4096,
     }
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from magpie_hub.errors import TemplateError
-from magpie_hub.templates.conversation import Around, Content, around
-from magpie_hub.templates.prefix import variables
+from magpie_hub.templates.conversation import Around, around
+from magpie_hub.templates.cuts import Content, variables
 from magpie_hub.templates.sandbox import render
 from magpie_hub.templates.sources import TemplateSource
 
@@ -112,8 +112,8 @@ def test_the_date_is_the_one_given() -> None:
             "text",
             "for words with digits, signs or line breaks it raises `TemplateError: no`",
         ),
-        # A list that is printed holds the plain words once, but escapes the others.
-        (CHATML, "parts", "are rewritten, or change the text around them"),
+        # A list that is printed holds the plain words once.
+        (CHATML, "parts", "the template does not look into a list of parts"),
     ],
 )
 def test_no_clean_place_is_refused_with_the_reason(

@@ -1,9 +1,11 @@
 """Cutting chat templates: one short template for each trait, and its texts read by eye."""
 
+from dataclasses import replace
+
 import pytest
 
 from magpie_hub.errors import TemplateError
-from magpie_hub.templates.prefix import ChatTexts, derive, stop_token_ids
+from magpie_hub.templates.prefix import ChatTexts, derive, stop_token_ids, turn_marks
 from magpie_hub.templates.sources import TemplateSource
 
 CHATML = (
@@ -98,10 +100,10 @@ def test_a_date_that_is_none():
     assert "YYYY-MM-DD" in caught.value.hint
 
 
-def test_render_kwargs_reach_the_template():
+def test_what_is_given_reaches_the_template():
     """Arguments such as a thinking switch change what is derived."""
     thinking = CHATML + "{% if thinking is false %}<think></think>{% endif %}"
-    texts = derive(source(thinking), render_kwargs={"thinking": False})
+    texts = derive(replace(source(thinking), given={"thinking": False}))
     assert texts.post_query == "<|im_end|>\n<|im_start|>assistant\n<think></think>"
 
 
@@ -166,6 +168,28 @@ def test_no_clean_cut_is_refused_with_the_reason(chat_template, reason):
     )
 
 
+def test_a_template_that_wants_lists_of_parts():
+    """Where texts are refused, messages are given as one part of text each."""
+    parts = CHATML.replace(
+        "{{ m.content }}",
+        "{% if m.content is string %}{{ raise_exception('a list, please') }}{% endif %}"
+        "{% for part in m.content %}{{ part.text }}{% endfor %}",
+    )
+    assert derive(source(parts)) == derive(source(CHATML))
+    never = parts.replace("part.text", "part.words")
+    with pytest.raises(TemplateError, match=r"the template raises `TemplateError: a list, please`"):
+        derive(source(never))
+
+
+def test_tokens_besides_bos_and_eos():
+    """A template may write any token that the tokenizer names, and say that it lacks one."""
+    padded = source("{{ pad_token + '!' }}" + CHATML)
+    named = replace(padded, other_tokens={"pad_token": "<pad>"})
+    assert derive(named).prefix == "<pad>!<|im_start|>user\n"
+    with pytest.raises(TemplateError, match="'pad_token' is undefined"):
+        derive(padded)
+
+
 def test_a_template_for_one_turn_only():
     """Where a second turn is refused there is no text between turns, and a warning why."""
     single = "{% if messages | length > 2 %}{{ raise_exception('one turn') }}{% endif %}" + CHATML
@@ -207,7 +231,7 @@ def test_a_generation_prompt_that_opens_a_thought():
 def test_end_of_turn(after, ids, mark):
     """The mark is a known token, else what looks like one, else the assistant's first line."""
     chat_template = loop("<u>{{ m.content }}{{ after }}")
-    texts = derive(source(chat_template, **ids), render_kwargs={"after": after})
+    texts = derive(replace(source(chat_template, **ids), given={"after": after}))
     assert texts.end_of_turn == (mark,)
 
 
@@ -216,3 +240,36 @@ def test_stop_token_ids():
     texts = derive(source(CHATML))
     assert stop_token_ids(source(CHATML, **{"</s>": 2, "<|im_end|>": 5}), texts) == [5, 2]
     assert stop_token_ids(source(CHATML, **{"</s>": 2}), texts) == [2]
+
+
+@pytest.mark.parametrize(
+    ("texts", "marks"),
+    [
+        (
+            ("<s>[INST] ", "<s>[INST] <<SYS>>\nSYS\n<</SYS>>\n\n", " </s><s>[INST] ", " [/INST]"),
+            {"<s>", "</s>", "[INST]", "[/INST]", "<<SYS>>", "<</SYS>>"},
+        ),
+        (
+            ("Note: be kind. USER: ", None, "</s>USER: ", " ASSISTANT:"),
+            {"</s>", "\nUSER:", "\nASSISTANT:"},
+        ),
+        (
+            ("### Instruction:\n", None, None, "\n\n### Response:\nNow say: "),
+            {"\n### Instruction:", "\n### Response:", "\nsay:"},
+        ),
+        (("<|user|>\n", None, None, "\n<|assistant|>\n"), {"<|user|>", "<|assistant|>"}),
+        (("A word, and the next ", None, None, "."), set()),
+    ],
+)
+def test_marks_of_turns_in_plain_text(texts, marks):
+    """Marks in brackets, wherever; a word with a colon at the words' borders, as a line begins."""
+    prefix, system, between, post_query = texts
+    assert turn_marks(ChatTexts(prefix, system, between, post_query, (), ())) == marks
+
+
+def test_a_turn_that_no_token_ends_is_warned_of():
+    """Where the text that ends the user's turn is several tokens, a draw costs more."""
+    assert derive(source(CHATML, **{"<|im_end|>": 5, "</s>": 2})).warnings == ()
+    [warning] = derive(source(CHATML, **{"</s>": 2})).warnings
+    assert warning.startswith("`<|im_end|>`, which ends the user's turn, is no token of its own")
+    assert warning.endswith("until `</s>` or `instructions.max_tokens`: lower that")

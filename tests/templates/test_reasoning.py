@@ -1,5 +1,7 @@
 """The marks around reasoning, from templates that show them and from templates that name them."""
 
+from dataclasses import replace
+
 import pytest
 
 from magpie_hub.engines.scripted import TEMPLATE
@@ -38,3 +40,11 @@ def test_marks(template, expected):
     source = sources.inline("test", template)
     post_query = prefix.derive(source).post_query
     assert reasoning.marks(source, post_query, date="2026-01-01") == expected
+
+
+def test_marks_by_what_the_template_is_given():
+    """What a person gives the template decides what it shows of reasoning."""
+    source = sources.inline("test", SHOWS.replace("THINK]", "{{ mark | default('A') }}]"))
+    given = (source, replace(source, given={"mark": "B"}))
+    marks = [reasoning.marks(each, "<|end|><|assistant|>", date="2026-01-01") for each in given]
+    assert marks == [("[A]", "[/A]"), ("[B]", "[/B]")]

@@ -31,6 +31,7 @@ def test_renders_each_conversation():
         ("{% generation %}{% set x = 1 %}words{% endgeneration %}{{ x }}", "words"),
         ("{{ tools is none }} {{ documents }}", "True "),
         ("{{ bos_token }}|", "|"),
+        ("{{ messages | attr('__class__') }}{{ '{0.__class__}'.format(messages) }}|", "|"),
     ],
 )
 def test_templates_find_what_transformers_gives_them(chat_template, text):
@@ -46,6 +47,15 @@ def test_templates_find_what_transformers_gives_them(chat_template, text):
         ("{{ [1, 2] | random }}", "TemplateAssertionError: No filter named 'random'."),
         ("{% include '/etc/hostname' %}", "TypeError: no loader for this environment specified"),
         ("{{ '\\ud800' }}", "UnicodeEncodeError: 'utf-8' codec can't encode character"),
+        ("{% import '/etc/hostname' as host %}", "TypeError: no loader for this environment"),
+        ("{% extends '/etc/hostname' %}", "TypeError: no loader for this environment specified"),
+        ("{{ cycler.__init__.__globals__ }}", "SecurityError: access to attribute '__init__'"),
+        ("{{ messages.append('more') }}", "SecurityError: access to attribute 'append'"),
+        ("{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}", "RecursionError"),
+        ("{% for m in messages recursive %}{{ loop(messages) }}{% endfor %}", "RecursionError"),
+        ("{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}", "RecursionError"),
+        ("{{ range(10 ** 9) | list }}", "OverflowError: Range too big"),
+        ("{{ 'x' | center(10 ** 10) }}", "MemoryError"),
         ("{{ ''.__class__.__mro__ }}", "SecurityError: access to attribute '__class__'"),
         ("{% set x = 'y' * (10 ** 10) %}", "MemoryError"),
         ("{{ 'y' * 300001 }}", "ValueError: it writes more than 300000 characters"),
@@ -66,12 +76,18 @@ def test_one_conversation_that_fails_does_not_touch_the_others():
     assert done == [Rendering(error="TemplateError"), Rendering("ok")]
 
 
-def test_a_loop_is_stopped(monkeypatch):
-    """A template that would run for hours is stopped by its CPU time, with the reason."""
+@pytest.mark.parametrize(
+    "chat_template",
+    [
+        "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+        "{{ 9 ** (9 ** 8) }}",
+    ],
+)
+def test_a_template_that_would_run_for_hours_is_stopped(monkeypatch, chat_template):
+    """A loop, and one call that no interpreter interrupts, end with their CPU time."""
     monkeypatch.setattr(sandbox, "CPU_SECONDS", 1)
-    loop = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
     with pytest.raises(TemplateError, match="stopped: it took more than 1 s of CPU time"):
-        rendered(loop)
+        rendered(chat_template)
 
 
 def test_a_child_that_does_not_answer_is_stopped(monkeypatch):

@@ -74,7 +74,7 @@ def test_a_folder_with_all_files(tmp_path):
     source = load(
         folder(
             tmp_path,
-            tokenizer_config_json=CONFIG,
+            tokenizer_config_json=CONFIG | {"pad_token": "<tool>", "mask_token": None},
             chat_template_jinja="from its own file",
             tokenizer_json={"added_tokens": [{"id": 9, "content": "<tool>"}]},
             generation_config_json={"temperature": 0.6},
@@ -83,6 +83,7 @@ def test_a_folder_with_all_files(tmp_path):
     )
     assert source.chat_template == "from its own file"
     assert source.special_ids == {"<s>": 1, "</s>": 2, "<tool>": 9}
+    assert source.other_tokens == {"pad_token": "<tool>"}
     assert source.generation_config == {"temperature": 0.6}
     assert source.context_length == 2048
     assert source.architectures == ("LlamaForCausalLM",)
@@ -109,7 +110,11 @@ def test_of_named_templates_the_default_is_taken(tmp_path):
         ([], "the file is `[]`; expected an object"),
         ({}, "holds no chat template"),
         ({"chat_template": 7}, "chat_template is `7`; expected a string"),
-        ({"chat_template": [{"name": "x"}]}, "holds no chat template"),
+        ({"chat_template": []}, "holds no chat template"),
+        (
+            {"chat_template": [{"name": "tool_use", "template": "x"}, {"name": "rag"}]},
+            "the chat templates are called `tool_use`, `rag`; expected one called `default`",
+        ),
         (CONFIG | {"eos_token": 2}, "eos_token is `2`; expected a value of type str"),
         (CONFIG | {"bos_token": {}}, "content is `None`; expected a value of type str"),
         (CONFIG | {"added_tokens_decoder": []}, "added_tokens_decoder is `[]`"),

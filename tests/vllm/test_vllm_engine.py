@@ -7,12 +7,13 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from magpie_hub.engines import engine_class, open_engine
-from magpie_hub.engines.base import Request, Sampling
+from magpie_hub.engines.base import FirstToken, Request, Sampling
 from magpie_hub.errors import EngineError
 
 FAST = {"enforce_eager": True, "max_model_len": 512, "distributed_executor_backend": "uni"}
@@ -37,10 +38,10 @@ def tiny(tiny_llama):
         yield opened
 
 
-def ask(key, prompt, stop=(2,), schema=None, **sampling):
+def ask(key, prompt, stop=(2,), schema=None, first=None, **sampling):
     """Return a request of few tokens."""
     given = {"temperature": 1.0, "top_p": 1.0, "max_tokens": 24} | sampling
-    return Request(key, tuple(prompt), Sampling(**given), key, stop, schema)
+    return Request(key, tuple(prompt), Sampling(**given), key, stop, schema, first)
 
 
 def run(engine, requests):
@@ -117,6 +118,49 @@ def test_what_cannot_be_answered_fails_alone(tiny):
     assert all(done[n].error for n in range(1, 5))
     assert (done[5].finish_reason, done[5].completion_tokens) == ("length", 5)
     assert (done[6].finish_reason, done[6].completion_tokens) == ("length", 12)
+
+
+def test_the_first_token_alone_is_shaped(tiny):
+    """What is banned is never first, however much of it there is; a cold one is the likeliest."""
+    prompt = tiny.encode(USER, special=True)
+
+    def firsts(first):
+        """Return what 16 texts of one token are."""
+        done = run(tiny, [ask(n, prompt, (), first=first, max_tokens=1) for n in range(16)])
+        assert {one.completion_tokens for one in done.values()} == {1}
+        return {one.text for one in done.values()}
+
+    [likeliest] = firsts(FirstToken(0.0, ()))
+    [token] = tiny.encode(likeliest, special=True)
+    assert len(firsts(FirstToken(2.0, ()))) > 8
+    assert likeliest not in firsts(FirstToken(0.0, (token,)))
+    others = tuple(n for n in range(tiny.vocabulary) if n != token)
+    assert firsts(FirstToken(2.0, others)) == {likeliest}
+    with pytest.raises(EngineError, match=f"of the model's `{tiny.vocabulary:,}` tokens"):
+        tiny.check_first(FirstToken(None, (tiny.vocabulary,)))
+    with pytest.raises(EngineError, match="at most 2"):
+        tiny.check_first(FirstToken(2.5, ()))
+
+
+def test_two_halves_are_one_completion(tiny):
+    """Greedily, a first token by itself changes neither text nor end nor counts."""
+    prompt = tiny.encode(USER, special=True)
+    whole = run(tiny, [ask(0, prompt, (), temperature=0.0, max_tokens=12)])[0]
+    tokens = tiny.encode(whole.text, special=True)
+    for stop, most in [
+        ((), 12),
+        ((), 1),
+        ((tokens[5],), 12),
+        ((tokens[0],), 12),
+        ((tokens[0],), 1),
+    ]:
+        plain = ask(0, prompt, stop, temperature=0.0, max_tokens=most)
+        done = run(tiny, [plain, replace(plain, key=1, first=FirstToken(None, ()))])
+        assert replace(done[1], key=0, seconds=0.0) == replace(done[0], seconds=0.0)
+    full = ask(3, [4093] * 511, (), first=FirstToken(None, ()))
+    done = run(tiny, [full, replace(full, key=4, prompt=(4093,) * 510)])
+    assert [done[n].finish_reason for n in (3, 4)] == ["length", "length"]
+    assert [done[n].completion_tokens for n in (3, 4)] == [1, 2]
 
 
 def test_structured_output_holds_even_for_a_random_model(tiny):

@@ -1,10 +1,12 @@
 """The engine `server` on a real `vllm serve`: what it asks for is what vLLM does."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from magpie_hub.engines import open_engine
+from magpie_hub.engines.base import FirstToken
 from magpie_hub.errors import EngineError
 from tests.vllm.test_vllm_engine import SCHEMA, USER, ask, run
 
@@ -41,6 +43,22 @@ def test_greedy_text_is_cut_at_a_stop_id(engine):
     assert cut.finish_reason == "stop"
     assert whole.text.startswith(cut.text)
     assert len(cut.text) < len(whole.text)
+
+
+def test_the_first_token_is_shaped(engine):
+    """Two halves are one greedy completion; what is banned is never first."""
+    prompt = engine.encode(USER, special=True)
+    plain = ask(0, prompt, stop=(), temperature=0.0, max_tokens=8)
+    done = run(engine, [plain, replace(plain, key=1, first=FirstToken(None, ()))])
+    assert replace(done[1], key=0, seconds=0.0) == replace(done[0], seconds=0.0)
+    likeliest = engine.encode(done[0].text, special=True)[0]
+    stopped = replace(plain, key=2, stop=(likeliest,), first=FirstToken(None, ()))
+    banned = replace(stopped, key=3, first=FirstToken(None, (likeliest,)))
+    done = run(engine, [stopped, banned])
+    assert (done[2].text, done[2].finish_reason, done[2].completion_tokens) == ("", "stop", 1)
+    assert done[3].completion_tokens > 1
+    with pytest.raises(EngineError, match="of the model's `49,152` tokens"):
+        engine.check_first(FirstToken(None, (49152,)))
 
 
 def test_a_schema_is_kept_to(engine):

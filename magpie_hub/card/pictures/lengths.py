@@ -1,5 +1,7 @@
 """How long the turns are: a histogram of characters for instructions and one for responses.
 
+Of preferences one for prompts and one for each of the two responses, in one panel.
+
 The axis is logarithmic, with a place of its own for turns of no character.
 """
 
@@ -13,8 +15,22 @@ from magpie_hub.card.facts import ConfigFacts, Turn
 from magpie_hub.card.pictures import sheet
 from magpie_hub.card.pictures.sheet import Picture
 
-COLORS = {"user": sheet.BLUE, "assistant": sheet.ORANGE}
-NAMES = {"user": "instructions", "assistant": "responses"}
+COLORS = {
+    "user": sheet.BLUE,
+    "assistant": sheet.ORANGE,
+    "prompt": sheet.BLUE,
+    "chosen": sheet.ORANGE,
+    "rejected": sheet.MUTED,
+}
+NAMES = {
+    "user": "instructions",
+    "assistant": "responses",
+    "prompt": "prompts",
+    "chosen": "chosen",
+    "rejected": "rejected",
+}
+TALK = "messages"
+"""The column of whole conversations."""
 MOST = 6
 """The exchanges that are drawn."""
 _ZERO, _NOTHING = 0.5, 0.7
@@ -38,9 +54,10 @@ def drawn(config: str, facts: ConfigFacts) -> Picture | None:
         top = sheet.HEAD + number * step
         if len(shown) > 1:
             sheet.write(canvas, sheet.MARGIN, top, f"Turn {number + 1}", bold=True)
+        left, apart = (1.1, 2.9) if len(turns) < 3 else (0.4, 2.25)
         for place, turn in enumerate(turns):
-            median = f"{NAMES[turn.role]}: median {turn.characters['median']:,.0f}"
-            sheet.key(canvas, 1.1 + 2.9 * place, top, COLORS[turn.role], median)
+            median = f"{NAMES[_part(turn)]}: median {turn.characters['median']:,.0f}"
+            sheet.key(canvas, left + apart * place, top, COLORS[_part(turn)], median)
         axes = sheet.panel(canvas, 0.95, top + 0.32, sheet.WIDTH - 1.25, tall)
         _histograms(axes, turns, low, high)
     axes.set_xlabel("characters", labelpad=2)
@@ -52,16 +69,22 @@ def exchanges(turns: Iterable[Turn]) -> list[list[Turn]]:
     """Return what users and assistants say, a list of one or two for each exchange of theirs."""
     found: list[list[Turn]] = []
     for turn in turns:
-        if turn.role in COLORS and turn.rows:
-            if not found or turn.role == "user" or found[-1][-1].role == turn.role:
+        if _part(turn) in COLORS and turn.rows:
+            begins = turn.role == "user" or (found and found[-1][-1].role == turn.role)
+            if not found or (begins and turn.column == TALK):
                 found.append([])
             found[-1].append(turn)
     return found[:MOST]
 
 
+def _part(turn: Turn) -> str:
+    """Return what a turn is: of a conversation its role, else the column that it is."""
+    return turn.role if turn.column == TALK else turn.column
+
+
 def _medians(shown: Sequence[Sequence[Turn]]) -> Iterable[str]:
     for role, name in NAMES.items():
-        of_role = [turn for turns in shown for turn in turns if turn.role == role]
+        of_role = [turn for turns in shown for turn in turns if _part(turn) == role]
         if of_role:
             medians = [f"{turn.characters['median']:,.0f}" for turn in of_role]
             yield f"{name} {sheet.listed(medians)}"
@@ -71,7 +94,7 @@ def _histograms(axes: Axes, turns: Sequence[Turn], low: float, high: float) -> N
     axes.set_xscale("log")
     axes.set_xlim(low, high)
     for turn in turns:
-        color = COLORS[turn.role]
+        color = COLORS[_part(turn)]
         edges = [max(edge, _ZERO) for edge in turn.histogram.edges]
         axes.stairs(turn.histogram.rows, edges, fill=True, color=color, alpha=0.35)
         axes.stairs(turn.histogram.rows, edges, color=color, linewidth=1.4)

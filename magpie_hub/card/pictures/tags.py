@@ -17,7 +17,7 @@ from magpie_hub.curate.filters import ORDERED
 
 WIDE, GRADED = "task_category", "response_quality"
 SCALES = ORDERED | {GRADED: ("1", "2", "3", "4", "5")}
-TAGS = (WIDE, "language", *SCALES, "safety")
+TAGS = (WIDE, "language", *SCALES, "safety", "turns", "turns_end")
 OWN = 8
 """The tags of a spec's own that are drawn."""
 REST = ("others", "none")
