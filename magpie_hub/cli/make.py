@@ -47,6 +47,11 @@ def init(file: Path, preset: str | None, model: str | None) -> None:
         )
     write_text(file, text)
     say(f"wrote {file}; look it through, then: magpie-hub preview {file}")
+    if preset and model:
+        warn(
+            f"all but `generator.model` is as `{preset}` has it: see whether `license`, `engine`,"
+            " `judge` and what the comments say suit that model"
+        )
 
 
 @click.command()

@@ -65,8 +65,8 @@ _NEEDS_A_CHOICE = """\
 def starter(model: str | None, preset: str | None) -> str:
     """Return the text of a spec for `model`, or of `preset` with `model` in its place.
 
-    model: a Hub id, `ID@REVISION` or a path. Raises SpecError for an unknown preset and for a
-    model's name that cannot be written in YAML.
+    model: a Hub id, `ID@REVISION` or a path. Raises SpecError for an unknown preset, for a model
+    that the preset's engine does not open, and for a name that cannot be written in YAML.
     """
     if model is not None and not (model and model.isprintable()):
         raise SpecError(
@@ -76,11 +76,10 @@ def starter(model: str | None, preset: str | None) -> str:
     if preset is not None:
         return _from_preset(preset, model)
     model = model or PLACEHOLDER
-    runs_as_it_is = model.endswith(".gguf") or model == PLACEHOLDER
     return _TEXT.format(
         repo=f"org/magpie-{_slug(model)}",
         model=_quoted(model),
-        engine=_HAS_GGUF if runs_as_it_is else _NEEDS_A_CHOICE,
+        engine=_HAS_GGUF if _has_gguf(model) else _NEEDS_A_CHOICE,
     )
 
 
@@ -88,7 +87,19 @@ def _from_preset(preset: str, model: str | None) -> str:
     text = presets.path(preset).read_text(encoding="utf-8")
     if model is None:
         return text
+    llama_cpp = "engine: {name: llama_cpp" in text
+    if not _has_gguf(model) if llama_cpp else model.endswith(".gguf"):
+        raise SpecError(
+            f"{shown(model)} is not opened by the engine of the preset `{preset}`, expected "
+            + ("a `.gguf` file" if llama_cpp else "a Hub id or a folder"),
+            hint=f"leave `--from {preset}` out, and the engine is chosen by the model",
+        )
     return re.sub(r"(?m)^(  model: )\S+", lambda found: found[1] + _quoted(model), text, count=1)
+
+
+def _has_gguf(model: str) -> bool:
+    """Return whether llama_cpp finds the weights without being told a file's name."""
+    return model.endswith(".gguf") or model == PLACEHOLDER
 
 
 def _slug(model: str) -> str:

@@ -146,6 +146,14 @@ def test_init_writes_a_spec_that_loads() -> None:
     assert "there is no run in `runs/mine`" in missing.stderr
 
 
+def test_init_with_another_model_says_what_to_look_at() -> None:
+    """Behind a preset with another generator in it stands what was chosen for the first one."""
+    talk = magpie_hub("init", "a.yaml", "--from", "pro", "--model", "org/other").stderr
+    assert all(key in talk for key in ("as `pro` has it", "`license`", "`judge`", "`engine`"))
+    assert "warning" not in magpie_hub("init", "b.yaml", "--from", "pro").stderr
+    assert "warning" not in magpie_hub("init", "c.yaml", "--model", "org/other").stderr
+
+
 def test_a_rows_text_cannot_drive_the_terminal() -> None:
     """Control characters of a row are printed as text."""
     from magpie_hub.cli.inspect import _plain

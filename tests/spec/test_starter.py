@@ -68,10 +68,23 @@ def test_from_a_preset(preset: str, tmp_path: Path) -> None:
     text = presets.path(preset).read_text(encoding="utf-8")
     assert starter(None, preset) == text
 
-    changed = starter("org/other", preset)
-    assert loaded(changed, tmp_path).generator.model == "org/other"
+    other = "./other.gguf" if preset == "smollm2" else "org/other"
+    changed = starter(other, preset)
+    assert loaded(changed, tmp_path).generator.model == other
     pairs = zip(text.splitlines(), changed.splitlines(), strict=True)
     assert sum(before != after for before, after in pairs) == 1
+
+
+@pytest.mark.parametrize(
+    ("preset", "model", "expected"),
+    [("smollm2", "Qwen/Qwen2.5-7B-Instruct", "a `.gguf` file"), ("pro", "./x.gguf", "a Hub id")],
+)
+def test_a_model_that_a_presets_engine_does_not_open(
+    preset: str, model: str, expected: str
+) -> None:
+    """It is refused before a spec is written that would fail."""
+    with pytest.raises(SpecError, match=f"`{model}` .* `{preset}`, expected {expected}"):
+        starter(model, preset)
 
 
 @pytest.mark.parametrize("model", ["", "a\nb", "a\x1b", "\ud800"])
