@@ -126,7 +126,7 @@ def test_an_engine_that_is_unknown_is_named_by_its_place(tmp_path: Path) -> None
         check(load(str(path)))
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(12, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(8, marks=pytest.mark.slow)])
 def test_kills_leave_the_same_answers_and_repeat_nothing(kills: int, tmp_path: Path) -> None:
     """After kill -9 at a random moment the same command ends in the same shards."""
     whole = _folder(tmp_path, "whole")

@@ -171,7 +171,7 @@ def test_two_configs_share_what_they_ask_alike(tmp_path: Path) -> None:
     assert len(rows(tmp_path, "long")) < len(rows(tmp_path, "short"))
 
 
-@pytest.mark.parametrize("kills", [1, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [1, pytest.param(6, marks=pytest.mark.slow)])
 def test_a_kill_costs_nothing_that_was_finished(kills: int, tmp_path: Path) -> None:
     """Killed among the extensions, the same command gives the same bytes and repeats nothing."""
     folders = [tmp_path / name for name in ("whole", *map(str, range(kills)))]
