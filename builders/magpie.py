@@ -104,7 +104,7 @@ class Magpie(datasets.ArrowBasedBuilder):  # type: ignore[misc]
         if not so_far:
             self._rows.check_finished()
         self._stop = None if so_far else self._rows.stop
-        is_extended = self._asked.turns is not None or self._asked.samples is not None
+        is_extended = name in self._spec.extended
         self._extension = (
             ExtendedRows(self._rows, name, self._asked)
             if extended and is_extended and not so_far

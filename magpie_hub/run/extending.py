@@ -42,8 +42,6 @@ from magpie_hub.spec.configs import Config
 from magpie_hub.spec.model import Spec
 
 _KEPT = [field.name for field in fields(Completion) if field.name != "key"]
-
-
 Seen = dict[int, dict[Place, Outcome]]
 
 
